@@ -1,0 +1,3 @@
+//! Floor 3: what operators see.
+
+pub mod settings;

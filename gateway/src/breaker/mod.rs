@@ -1,0 +1,1 @@
+//! Floor 1b: the near side of the circuits.

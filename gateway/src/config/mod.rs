@@ -1,0 +1,1 @@
+//! Floor 4: from what was written to validated settings.

@@ -1,0 +1,10 @@
+//! Floor 0: pure decisions. Every function here takes `now` as an argument and returns a value.
+//!
+//! Guarantees: the same inputs give the same decision, on any replica, in any test. Must not: read a clock, await,
+//! touch a socket, a file, a metric or a log. The Lua scripts under `store/redis/` are the same decisions for Redis;
+//! property tests hold the two together.
+
+pub mod units;
+pub mod ids;
+pub mod token_bucket;
+pub mod circuit;

@@ -1,0 +1,3 @@
+//! Floor 2: the request's way.
+
+pub mod settings;

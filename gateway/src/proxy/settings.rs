@@ -1,0 +1,73 @@
+//! Routes and identity as configured. Must not: match anything.
+
+use std::time::Duration;
+
+use http::Method;
+use ipnet::IpNet;
+
+use crate::policy::ids::{PolicyName, RouteName, UpstreamName};
+
+/// What the proxy needs to know beside its upstreams and limits.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// The routes, in the order written.
+    pub routes: Vec<RouteSettings>,
+    /// Who may say for whom a request is.
+    pub identity: IdentitySettings,
+    /// The name this hop signs with in `Via` and `Proxy-Status`: the deployment, never the software.
+    pub hop: String,
+}
+
+/// Who may say for whom a request is.
+#[derive(Clone, Debug)]
+pub struct IdentitySettings {
+    /// Networks whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// How many leading bits of an IPv6 address are one client.
+    pub ipv6_prefix: u8,
+}
+
+/// One route.
+#[derive(Clone, Debug)]
+pub struct RouteSettings {
+    /// Its name in metrics and logs.
+    pub name: RouteName,
+    /// The path pattern: `/proxy/{*path}`, `/users/{id}`.
+    pub path: String,
+    /// The path sent upstream, with the pattern's parameters; none keeps the path.
+    pub rewrite: Option<String>,
+    /// Methods it answers; empty means any.
+    pub methods: Vec<Method>,
+    /// Where it goes.
+    pub upstream: UpstreamName,
+    /// The limits a request must pass, all of them.
+    pub limits: Vec<PolicyName>,
+    /// Tokens one request costs.
+    pub cost: u64,
+    /// Retries.
+    pub retry: RetrySettings,
+}
+
+/// When and how often an attempt is repeated.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RetrySettings {
+    /// Attempts in all; 1 is no retry.
+    pub attempts: u32,
+    /// Wait before the first retry.
+    pub initial_delay: Duration,
+    /// What each further wait is multiplied by.
+    pub multiplier: f64,
+    /// The longest wait.
+    pub max_delay: Duration,
+}
+
+impl Default for RetrySettings {
+    fn default() -> Self {
+        Self {
+            attempts: 1,
+            initial_delay: Duration::from_millis(100),
+            multiplier: 2.0,
+            max_delay: Duration::from_secs(30),
+        }
+    }
+}

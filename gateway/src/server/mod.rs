@@ -1,0 +1,3 @@
+//! Floor 3: listeners and workers.
+
+pub mod settings;

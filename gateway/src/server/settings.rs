@@ -1,0 +1,21 @@
+//! The proxy listener as configured. Must not: bind.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+/// The proxy listener and the threads behind it.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Where clients connect; port 0 picks a free one.
+    pub listen: SocketAddr,
+    /// Data-plane threads, each with its own listener, connections and runtime. At least 1.
+    pub workers: usize,
+    /// Whether `/metrics` is served here too.
+    pub metrics: bool,
+    /// The longest a client may take to send a request's head.
+    pub header_timeout: Duration,
+    /// How long requests in flight may take to finish after a stop was asked for.
+    pub drain_timeout: Duration,
+    /// How long readiness fails before the listener closes, so that load balancers look away first.
+    pub drain_delay: Duration,
+}

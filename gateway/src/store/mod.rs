@@ -1,0 +1,3 @@
+//! Floor 1a: the far side of shared state.
+
+pub mod settings;

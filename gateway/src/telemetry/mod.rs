@@ -1,0 +1,3 @@
+//! Floor 0: logs and metrics.
+
+pub mod settings;

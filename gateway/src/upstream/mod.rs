@@ -1,0 +1,3 @@
+//! Floor 1a: the far side of a request.
+
+pub mod settings;

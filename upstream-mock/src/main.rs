@@ -1,0 +1,2 @@
+//! The mock upstream as a program.
+fn main() {}
