@@ -1,3 +1,15 @@
-//! Floor 0: logs and metrics.
+//! Floor 0: what the process tells about itself. Metrics are declared once, in [`metrics`]; lines are written by [`logs`].
+//!
+//! Guarantees: recording never blocks, never fails and never waits for a reader. Must not: decide anything, know a route or
+//! a policy beyond its name.
 
 pub mod settings;
+mod series;
+mod family;
+pub mod metrics;
+mod writer;
+pub mod logs;
+pub mod access;
+
+pub use family::Family;
+pub use series::{Counter, Gauge, Histogram, enter_shard};

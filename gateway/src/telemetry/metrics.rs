@@ -1,0 +1,235 @@
+//! Every series the gateway exposes, declared once with its help text, unit and labels.
+//!
+//! Guarantees: Prometheus base units; no label holds a client address, a key or a raw path; names are the contract's.
+//! Must not: be global — handles are passed to who records.
+
+use std::sync::Arc;
+
+use prometheus::core::Collector;
+use prometheus::process_collector::ProcessCollector;
+use prometheus::{Registry, TextEncoder};
+
+use super::family::{Family, Sample};
+use super::series::{Counter, Gauge, Histogram};
+
+/// Handles to every series.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    /// `gateway_http_requests_total{route,method,code}`
+    pub requests: Family<Counter>,
+    /// `gateway_http_request_duration_seconds{route}`
+    pub request_duration: Family<Histogram>,
+    /// `gateway_http_requests_in_flight{route}`
+    pub in_flight: Family<Gauge>,
+    /// `gateway_upstream_requests_total{upstream,outcome}`
+    pub upstream_requests: Family<Counter>,
+    /// `gateway_upstream_request_duration_seconds{upstream}`
+    pub upstream_duration: Family<Histogram>,
+    /// `gateway_retries_total{route,reason}`
+    pub retries: Family<Counter>,
+    /// `gateway_rate_limit_decisions_total{policy,decision}`
+    pub limit_decisions: Family<Counter>,
+    /// `gateway_rate_limit_local_decisions_total{policy,by}`
+    pub limit_local: Family<Counter>,
+    /// `gateway_rate_limit_lease_tokens_total{policy,fate}`
+    pub lease_tokens: Family<Counter>,
+    /// `gateway_circuit_breaker_state{upstream}`
+    pub circuit_state: Family<Gauge>,
+    /// `gateway_circuit_breaker_transitions_total{upstream,from,to}`
+    pub circuit_transitions: Family<Counter>,
+    /// `gateway_circuit_breaker_rejections_total{upstream}`
+    pub circuit_rejections: Family<Counter>,
+    /// `gateway_store_up`
+    pub store_up: Arc<Gauge>,
+    /// `gateway_store_operations_total{op,result}`
+    pub store_operations: Family<Counter>,
+    /// `gateway_store_operation_duration_seconds{op}`
+    pub store_duration: Family<Histogram>,
+    /// `gateway_replicas`
+    pub replicas: Arc<Gauge>,
+    /// `gateway_log_lines_dropped_total`
+    pub log_lines_dropped: Arc<Counter>,
+}
+
+impl Metrics {
+    /// All series at zero.
+    #[must_use]
+    pub fn new() -> Arc<Self> {
+        let registry = Registry::new();
+        let registry = &registry;
+        let build = family::<Gauge>(
+            registry,
+            "gateway_build_info",
+            "The running build; always 1.",
+            &["version", "revision"],
+        );
+        let revision = option_env!("GATEWAY_REVISION").unwrap_or("unknown");
+        build.with(&[env!("CARGO_PKG_VERSION"), revision]).set(1);
+        register(registry, ProcessCollector::for_self());
+        Arc::new(Self {
+            requests: family(
+                registry,
+                "gateway_http_requests_total",
+                "Requests answered, by route, method and status code.",
+                &["route", "method", "code"],
+            ),
+            request_duration: family(
+                registry,
+                "gateway_http_request_duration_seconds",
+                "Time from a request's head to the last byte of its answer.",
+                &["route"],
+            ),
+            in_flight: family(
+                registry,
+                "gateway_http_requests_in_flight",
+                "Requests whose answer is not complete.",
+                &["route"],
+            ),
+            upstream_requests: family(
+                registry,
+                "gateway_upstream_requests_total",
+                "Attempts sent to an upstream, by what became of them.",
+                &["upstream", "outcome"],
+            ),
+            upstream_duration: family(
+                registry,
+                "gateway_upstream_request_duration_seconds",
+                "Time from an attempt's start to the upstream's response head.",
+                &["upstream"],
+            ),
+            retries: family(
+                registry,
+                "gateway_retries_total",
+                "Attempts after the first, by what made them necessary.",
+                &["route", "reason"],
+            ),
+            limit_decisions: family(
+                registry,
+                "gateway_rate_limit_decisions_total",
+                "Decisions of a limit.",
+                &["policy", "decision"],
+            ),
+            limit_local: family(
+                registry,
+                "gateway_rate_limit_local_decisions_total",
+                "Decisions made without asking the store, by what made them.",
+                &["policy", "by"],
+            ),
+            lease_tokens: family(
+                registry,
+                "gateway_rate_limit_lease_tokens_total",
+                "Tokens held ahead, by what became of them.",
+                &["policy", "fate"],
+            ),
+            circuit_state: family(
+                registry,
+                "gateway_circuit_breaker_state",
+                "State as this replica sees it: 0 closed, 1 half-open, 2 open.",
+                &["upstream"],
+            ),
+            circuit_transitions: family(
+                registry,
+                "gateway_circuit_breaker_transitions_total",
+                "Changes of state as this replica saw them.",
+                &["upstream", "from", "to"],
+            ),
+            circuit_rejections: family(
+                registry,
+                "gateway_circuit_breaker_rejections_total",
+                "Requests refused because the circuit was open.",
+                &["upstream"],
+            ),
+            store_up: single(
+                registry,
+                "gateway_store_up",
+                "1 while the shared store answers, else 0.",
+            ),
+            store_operations: family(
+                registry,
+                "gateway_store_operations_total",
+                "Calls to the store, by result.",
+                &["op", "result"],
+            ),
+            store_duration: family(
+                registry,
+                "gateway_store_operation_duration_seconds",
+                "Time one call to the store took.",
+                &["op"],
+            ),
+            replicas: single(
+                registry,
+                "gateway_replicas",
+                "Replicas that share the store, as last heard.",
+            ),
+            log_lines_dropped: single(
+                registry,
+                "gateway_log_lines_dropped_total",
+                "Log lines dropped because the reader of the log was too slow.",
+            ),
+            registry: registry.clone(),
+        })
+    }
+
+    /// The exposition in the Prometheus text format.
+    #[must_use]
+    pub fn render(&self) -> String {
+        TextEncoder::new()
+            .encode_to_string(&self.registry.gather())
+            .unwrap_or_default()
+    }
+}
+
+fn family<M: Sample + 'static>(
+    registry: &Registry,
+    name: &'static str,
+    help: &'static str,
+    labels: &'static [&'static str],
+) -> Family<M> {
+    let family = Family::new(name, help, labels);
+    register(registry, family.clone());
+    family
+}
+
+fn single<M: Sample + 'static>(
+    registry: &Registry,
+    name: &'static str,
+    help: &'static str,
+) -> Arc<M> {
+    family::<M>(registry, name, help, &[]).with(&[])
+}
+
+/// Names are constants above; a clash is a mistake that `tests::everything_is_exposed` finds.
+fn register(registry: &Registry, collector: impl Collector + 'static) {
+    let registered = registry.register(Box::new(collector));
+    debug_assert!(registered.is_ok(), "{registered:?}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn everything_is_exposed() {
+        let metrics = Metrics::new();
+        metrics.requests.with(&["proxy", "GET", "200"]).add(3);
+        metrics.in_flight.with(&["proxy"]).add(2);
+        metrics
+            .request_duration
+            .with(&["proxy"])
+            .observe(std::time::Duration::from_millis(30));
+        let text = metrics.render();
+        for line in [
+            "# TYPE gateway_http_requests_total counter",
+            "gateway_http_requests_total{route=\"proxy\",method=\"GET\",code=\"200\"} 3",
+            "gateway_http_requests_in_flight{route=\"proxy\"} 2",
+            "gateway_http_request_duration_seconds_bucket{route=\"proxy\",le=\"0.05\"} 1",
+            "gateway_http_request_duration_seconds_bucket{route=\"proxy\",le=\"+Inf\"} 1",
+            "gateway_store_up 0",
+            "process_resident_memory_bytes",
+            "gateway_build_info{",
+        ] {
+            assert!(text.contains(line), "{line} is not in\n{text}");
+        }
+    }
+}

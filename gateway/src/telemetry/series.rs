@@ -1,0 +1,172 @@
+//! Counters, gauges and histograms, one cell per data-plane thread, added up when they are read.
+//!
+//! Why not the plain atomics of the `prometheus` crate: every thread would write the same cache line for every request. Here
+//! a thread writes lines of its own; only a scrape touches them all. Must not: have labels (that is [`super::family`]).
+
+use std::cell::Cell;
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::time::Duration;
+
+/// Cells a series has: more threads than this share cells, which costs speed and nothing else.
+const SHARDS: usize = 8;
+
+/// Upper bounds in seconds, those of OpenTelemetry's HTTP semantic conventions.
+pub(super) const BOUNDS: [f64; 14] = [
+    0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
+];
+
+const BOUNDS_MICROS: [u64; 14] = [
+    5_000, 10_000, 25_000, 50_000, 75_000, 100_000, 250_000, 500_000, 750_000, 1_000_000,
+    2_500_000, 5_000_000, 7_500_000, 10_000_000,
+];
+
+thread_local! {
+    static SHARD: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Gives the calling thread the cells number `index`, modulo the number there are. Threads that never call it use cell 0.
+pub fn enter_shard(index: usize) {
+    SHARD.set(index % SHARDS);
+}
+
+/// A cache line of its own, and its neighbour, which the processor fetches with it.
+#[repr(align(128))]
+#[derive(Debug, Default)]
+struct Line<T>(T);
+
+/// A number that only grows.
+#[derive(Debug, Default)]
+pub struct Counter([Line<AtomicU64>; SHARDS]);
+
+impl Counter {
+    /// Adds one.
+    pub fn inc(&self) {
+        self.add(1);
+    }
+
+    /// Adds `count`.
+    pub fn add(&self, count: u64) {
+        self.0[SHARD.get()].0.fetch_add(count, Ordering::Relaxed);
+    }
+
+    /// The sum of all cells.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0
+            .iter()
+            .map(|line| line.0.load(Ordering::Relaxed))
+            .sum()
+    }
+}
+
+/// A number that goes up and down.
+#[derive(Debug, Default)]
+pub struct Gauge([Line<AtomicI64>; SHARDS]);
+
+impl Gauge {
+    /// Adds `delta`, which may be negative.
+    pub fn add(&self, delta: i64) {
+        self.0[SHARD.get()].0.fetch_add(delta, Ordering::Relaxed);
+    }
+
+    /// Replaces the value. For gauges that one thread owns; never mixed with [`Self::add`].
+    pub fn set(&self, value: i64) {
+        self.0[0].0.store(value, Ordering::Relaxed);
+    }
+
+    /// The sum of all cells.
+    #[must_use]
+    pub fn get(&self) -> i64 {
+        self.0
+            .iter()
+            .map(|line| line.0.load(Ordering::Relaxed))
+            .sum()
+    }
+}
+
+#[derive(Debug, Default)]
+struct Cells {
+    buckets: [AtomicU64; BOUNDS.len() + 1],
+    sum_micros: AtomicU64,
+}
+
+/// A distribution of durations.
+#[derive(Debug, Default)]
+pub struct Histogram([Line<Cells>; SHARDS]);
+
+/// A histogram added up.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Distribution {
+    /// Observations per bucket, not cumulative; the last is beyond the last bound.
+    pub buckets: [u64; BOUNDS.len() + 1],
+    /// Sum of all observations, in seconds.
+    pub sum: f64,
+}
+
+impl Histogram {
+    /// Counts one duration.
+    pub fn observe(&self, elapsed: Duration) {
+        let micros = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+        let bucket = BOUNDS_MICROS.partition_point(|bound| *bound < micros);
+        let cells = &self.0[SHARD.get()].0;
+        cells.buckets[bucket].fetch_add(1, Ordering::Relaxed);
+        cells.sum_micros.fetch_add(micros, Ordering::Relaxed);
+    }
+
+    /// All cells added up.
+    #[must_use]
+    pub fn get(&self) -> Distribution {
+        let mut buckets = [0; BOUNDS.len() + 1];
+        let mut micros = 0_u64;
+        for Line(cells) in &self.0 {
+            for (total, cell) in buckets.iter_mut().zip(&cells.buckets) {
+                *total += cell.load(Ordering::Relaxed);
+            }
+            micros = micros.wrapping_add(cells.sum_micros.load(Ordering::Relaxed));
+        }
+        Distribution {
+            buckets,
+            sum: micros as f64 / 1e6,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn threads_add_up() {
+        let counter = Counter::default();
+        let gauge = Gauge::default();
+        std::thread::scope(|scope| {
+            for index in 0..20 {
+                let (counter, gauge) = (&counter, &gauge);
+                scope.spawn(move || {
+                    enter_shard(index);
+                    counter.add(5);
+                    gauge.add(if index % 2 == 0 { 1 } else { -1 });
+                });
+            }
+        });
+        assert_eq!((counter.get(), gauge.get()), (100, 0));
+    }
+
+    #[test]
+    fn a_duration_on_a_bound_belongs_below_it() {
+        let histogram = Histogram::default();
+        histogram.observe(Duration::from_millis(5));
+        histogram.observe(Duration::from_micros(5_001));
+        histogram.observe(Duration::from_secs(60));
+        let Distribution { buckets, sum } = histogram.get();
+        assert_eq!((buckets[0], buckets[1], buckets[14]), (1, 1, 1));
+        assert!((sum - 60.010_001).abs() < 1e-9);
+    }
+
+    #[test]
+    fn the_two_tables_of_bounds_agree() {
+        for (seconds, micros) in BOUNDS.iter().zip(BOUNDS_MICROS) {
+            assert_eq!((seconds * 1e6).round() as u64, micros);
+        }
+    }
+}

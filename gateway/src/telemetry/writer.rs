@@ -1,0 +1,189 @@
+//! The way from a log line to standard output: a bounded queue and a thread of its own.
+//!
+//! Guarantees: a recording thread never waits for the reader of the log; lines that do not fit are dropped and counted; what
+//! was queued is written before [`Flush`] is dropped. Must not: format anything.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::thread::JoinHandle;
+
+use tracing_subscriber::fmt::MakeWriter;
+
+use super::series::Counter;
+
+/// Chunks that may wait for the reader; at the usual 8 KiB each about 8 MiB.
+const QUEUE: usize = 1_024;
+
+/// A handle that takes whole lines.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    queue: SyncSender<Vec<u8>>,
+    dropped: Arc<Counter>,
+}
+
+/// Waits, when dropped, until everything queued is written. Drop every [`Writer`] first or it returns at once.
+#[derive(Debug)]
+pub struct Flush {
+    thread: Option<JoinHandle<()>>,
+    queue: Option<SyncSender<Vec<u8>>>,
+}
+
+impl Writer {
+    /// Starts the writing thread.
+    ///
+    /// # Errors
+    /// When the system refuses a thread.
+    pub(super) fn start(
+        output: impl Write + Send + 'static,
+        dropped: Arc<Counter>,
+    ) -> io::Result<(Self, Flush)> {
+        let (queue, lines) = sync_channel(QUEUE);
+        let thread = std::thread::Builder::new()
+            .name("log".to_owned())
+            .spawn(move || drain(&lines, output))?;
+        let flush = Flush {
+            thread: Some(thread),
+            queue: Some(queue.clone()),
+        };
+        Ok((Self { queue, dropped }, flush))
+    }
+
+    /// Queues `lines`, each ended by a newline.
+    pub fn send(&self, lines: Vec<u8>) {
+        let count = lines.iter().filter(|byte| **byte == b'\n').count();
+        match self.queue.try_send(lines) {
+            Ok(()) => {}
+            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
+                self.dropped.add(count as u64);
+            }
+        }
+    }
+}
+
+/// An empty chunk is the end: handles may outlive the process's wish to stop.
+fn drain(lines: &Receiver<Vec<u8>>, mut output: impl Write) {
+    while let Ok(chunk) = lines.recv() {
+        if chunk.is_empty()
+            || output
+                .write_all(&chunk)
+                .and_then(|()| output.flush())
+                .is_err()
+        {
+            return;
+        }
+    }
+}
+
+impl Drop for Flush {
+    fn drop(&mut self) {
+        if let Some(queue) = self.queue.take() {
+            let _ = queue.send(Vec::new());
+        }
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+/// Collects one event of the `tracing` formatter and queues it whole.
+#[derive(Debug)]
+pub struct Line {
+    text: Vec<u8>,
+    writer: Writer,
+}
+
+impl Write for Line {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.text.extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        if !self.text.is_empty() {
+            self.writer.send(std::mem::take(&mut self.text));
+        }
+    }
+}
+
+impl<'a> MakeWriter<'a> for Writer {
+    type Writer = Line;
+
+    fn make_writer(&'a self) -> Line {
+        Line {
+            text: Vec::with_capacity(256),
+            writer: self.clone(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().unwrap().extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn what_was_queued_is_written_before_the_end() {
+        let output = Shared::default();
+        let (writer, flush) = Writer::start(output.clone(), Arc::default()).unwrap();
+        for line in 0..100 {
+            writer.send(format!("{line}\n").into_bytes());
+        }
+        drop(flush);
+        assert_eq!(
+            output
+                .0
+                .lock()
+                .unwrap()
+                .iter()
+                .filter(|byte| **byte == b'\n')
+                .count(),
+            100
+        );
+    }
+
+    #[test]
+    fn a_slow_reader_costs_lines_and_never_time() {
+        struct Stuck(Arc<Mutex<()>>);
+        impl Write for Stuck {
+            fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+                drop(self.0.lock());
+                Ok(bytes.len())
+            }
+            fn flush(&mut self) -> io::Result<()> {
+                Ok(())
+            }
+        }
+        let (gate, dropped) = (Arc::new(Mutex::new(())), Arc::new(Counter::default()));
+        let held = gate.lock().unwrap();
+        let (writer, flush) =
+            Writer::start(Stuck(Arc::clone(&gate)), Arc::clone(&dropped)).unwrap();
+        for _ in 0..QUEUE + 50 {
+            writer.send(b"line\n".to_vec());
+        }
+        assert!(dropped.get() >= 49);
+        drop(held);
+        drop(flush);
+    }
+}
