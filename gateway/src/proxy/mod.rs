@@ -1,3 +1,252 @@
-//! Floor 2: the request's way.
+//! Floor 2: the request's way. This is the page to read first; each step has a file of its own.
+//!
+//! 1. [`route`]: which route is it?
+//! 2. [`identify`]: who is asking?
+//! 3. [`limit`]: may they ask now? (429)
+//! 4. [`circuit`]: may the upstream be asked? (503)
+//! 5. [`retry`] around [`forward`]: attempts. (502, 504)
+//! 6. [`record`]: what is kept of it, at the last byte or when the client left.
+//!
+//! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
+//! it. Must not: know Redis, read files or the environment, or share a request with another thread.
 
 pub mod settings;
+mod route;
+mod identify;
+mod limit;
+mod circuit;
+mod retry;
+mod forward;
+mod headers;
+mod body;
+mod record;
+mod refusal;
+mod build;
+
+pub use body::Body;
+pub use build::Parts;
+pub use route::RouteError;
+
+use std::net::IpAddr;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use http::header::{CONTENT_TYPE, HOST};
+use http::request::Parts as Head;
+use http::{HeaderValue, Request, Response, Version};
+use hyper::body::Incoming;
+use tokio::time::{Instant, sleep};
+
+use circuit::Guarded;
+use headers::{Hop, Origin};
+use identify::Identify;
+use limit::Limits;
+use record::{Context, Record, Recorder};
+use refusal::Refusal;
+use retry::{Next, Plan};
+use route::{Found, Local, Route, RouteTable, Target};
+
+use crate::telemetry::Counter;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::{Received, RequestBody};
+
+/// The peer of a connection: what every request on it has in common.
+#[derive(Debug)]
+pub struct Peer {
+    address: IpAddr,
+    text: HeaderValue,
+}
+
+impl Peer {
+    /// The peer at `address`.
+    #[must_use]
+    pub fn new(address: IpAddr) -> Self {
+        let address = address.to_canonical();
+        let text = HeaderValue::try_from(address.to_string());
+        Self { address, text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")) }
+    }
+}
+
+/// One thread's proxy.
+#[derive(Debug)]
+pub struct Proxy {
+    routes: RouteTable,
+    identify: Identify,
+    limits: Limits,
+    upstreams: Vec<Guarded>,
+    recorder: Rc<Recorder>,
+    hop: Hop,
+    metrics: std::sync::Arc<Metrics>,
+}
+
+impl Proxy {
+    /// The shell: answers every request, whatever happens, and records it.
+    pub async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
+        let (head, body) = request.into_parts();
+        let mut record = self.begin(peer, &head);
+        let outcome = self.steps(&mut record, peer, head, body).await;
+        let request_id = &record.context.request_id;
+        let mut response = match outcome {
+            Ok(response) => response,
+            Err(refusal) => {
+                let mut response = refusal.into_response(request_id, self.hop.name());
+                headers::prepare_response(response.headers_mut(), request_id);
+                response
+            }
+        };
+        self.limits.announce(&record, response.headers_mut());
+        record.answered(response.status().as_u16());
+        response.map(|body| body.recorded(record))
+    }
+
+    /// The straight line.
+    async fn steps(
+        &self,
+        record: &mut Record,
+        peer: &Peer,
+        head: Head,
+        body: Incoming,
+    ) -> Result<Response<Body>, Refusal> {
+        check(&head)?;
+        let (route, path) = match self.routes.find(&head.method, &head.uri) {
+            Found::Route(route, path) => (route, path),
+            Found::MethodNotAllowed(allow) => return Err(Refusal::MethodNotAllowed(allow)),
+            Found::None => return Err(Refusal::NoRoute),
+        };
+        record.follow(&route);
+        self.limits.take(record, &route).await?;
+        let upstream = match route.target {
+            Target::Forward { upstream } => &self.upstreams[upstream],
+            Target::Local(local) => return Ok(self.answer(local)),
+        };
+        let request = self.outgoing(record, peer, head, path, body);
+        record.context.upstream = Some(upstream.name().clone());
+        let response = self.attempts(record, &route, upstream, request).await?;
+        Ok(response)
+    }
+
+    /// The one loop: attempts until one is the answer.
+    async fn attempts(
+        &self,
+        record: &mut Record,
+        route: &Route,
+        upstream: &Guarded,
+        request: Request<RequestBody>,
+    ) -> Result<Response<Body>, Refusal> {
+        let mut plan = Plan::new(route.retry(), request);
+        loop {
+            let permit = upstream.admit().await?;
+            let Some(request) = plan.request() else { return Err(Refusal::NoEndpoint) };
+            let result =
+                forward::send(&mut record.context, upstream.upstream(), upstream.metrics(), request).await?;
+            let late = permit.report(&result).await;
+            match plan.next(result) {
+                Next::Done(Ok(received)) => return Ok(self.incoming(record, received, late)),
+                Next::Done(Err(error)) => return Err(forward::refusal(&error)),
+                Next::Again(wait, reason) => {
+                    self.count_retry(route, reason).inc();
+                    sleep(wait).await;
+                }
+            }
+        }
+    }
+
+    /// The request as the upstream gets it; its host is the attempt's.
+    fn outgoing(
+        &self,
+        record: &Record,
+        peer: &Peer,
+        head: Head,
+        path: Option<http::uri::PathAndQuery>,
+        body: Incoming,
+    ) -> Request<RequestBody> {
+        let authority = head.uri.authority().map(|one| HeaderValue::try_from(one.as_str()).ok());
+        let host = authority.unwrap_or_else(|| head.headers.get(HOST).cloned());
+        let origin = Origin {
+            peer: &peer.text,
+            trusted: self.identify.trusts(peer.address),
+            scheme: "http",
+            host,
+            version: head.version,
+        };
+        let mut request = Request::new(RequestBody::new(body));
+        *request.uri_mut() = forward::target(&head.uri, path);
+        *request.method_mut() = head.method;
+        *request.headers_mut() = head.headers;
+        headers::prepare_request(
+            request.headers_mut(),
+            origin,
+            &record.context.request_id,
+            &self.hop,
+        );
+        request
+    }
+
+    /// The upstream's answer as the client gets it.
+    fn incoming(&self, record: &mut Record, received: Received, late: Option<circuit::LateFailure>) -> Response<Body> {
+        let mut response = received.map(|body| Body::upstream(body, late));
+        *response.version_mut() = Version::HTTP_11;
+        headers::prepare_response(response.headers_mut(), &record.context.request_id);
+        record.context.decision = "forwarded";
+        response
+    }
+
+    fn answer(&self, local: Local) -> Response<Body> {
+        let (kind, body) = match local {
+            Local::Health => ("application/json", Bytes::from_static(br#"{"status":"healthy"}"#)),
+            Local::Metrics => (prometheus::TEXT_FORMAT, self.metrics.render().into()),
+        };
+        let mut response = Response::new(Body::local(body));
+        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        response
+    }
+
+    fn begin(&self, peer: &Peer, head: &Head) -> Record {
+        let address = self.identify.address(peer.address, &head.headers);
+        Record::begin(
+            &self.recorder,
+            Context {
+                started: Instant::now(),
+                request_id: headers::request_id(&head.headers),
+                client: self.identify.client(address),
+                method: head.method.clone(),
+                uri: head.uri.clone(),
+                upstream: None,
+                upstream_time: None,
+                attempts: 0,
+                decision: "local",
+                limit: None,
+            },
+        )
+    }
+
+    fn count_retry(&self, route: &Route, reason: &str) -> std::sync::Arc<Counter> {
+        self.metrics.retries.with(&[route.settings.name.as_str(), reason])
+    }
+
+    /// What need not be done for each request; called a few times a second.
+    pub fn tick(&self) {
+        self.recorder.flush();
+        for upstream in &self.upstreams {
+            upstream.upstream().sweep();
+        }
+    }
+
+    /// The last thing a draining worker does: gives back what is held ahead.
+    pub async fn close(&self) {
+        self.limits.close().await;
+        self.recorder.flush();
+    }
+}
+
+/// RFC 9112, section 3.2: a request of HTTP/1.1 names its host, once.
+fn check(head: &Head) -> Result<(), Refusal> {
+    let hosts = head.headers.get_all(HOST).iter().count();
+    match hosts {
+        0 if head.version == Version::HTTP_11 && head.uri.authority().is_none() => {
+            Err(Refusal::BadRequest("The request names no Host."))
+        }
+        0 | 1 => Ok(()),
+        _ => Err(Refusal::BadRequest("The request names more than one Host.")),
+    }
+}

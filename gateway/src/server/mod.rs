@@ -1,3 +1,17 @@
-//! Floor 3: listeners and workers.
+//! Floor 3: from a socket to [`Proxy::handle`]. One thread per worker, each with its own listener, runtime and proxy: a request
+//! never changes thread.
+//!
+//! Guarantees: every worker listens on the same address (`SO_REUSEPORT`); a stop lets requests in flight finish. Must not: know
+//! a policy, a route or the store.
 
 pub mod settings;
+mod listener;
+mod connection;
+mod worker;
+pub mod drain;
+
+pub use listener::{Bound, bind};
+pub use worker::{Worker, spawn};
+
+#[cfg(doc)]
+use crate::proxy::Proxy;

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto;
 
-use super::series::{BOUNDS, Counter, Distribution, Gauge, Histogram};
+use super::series::{BOUNDS, Counter, Distribution, Gauge, Histogram, Total};
 
 /// The most label combinations one family holds.
 const MAX_CHILDREN: usize = 50_000;
@@ -24,6 +24,16 @@ pub trait Sample: Default + Send + Sync {
 }
 
 impl Sample for Counter {
+    const KIND: proto::MetricType = proto::MetricType::COUNTER;
+
+    fn write(&self, metric: &mut proto::Metric) {
+        let mut value = proto::Counter::default();
+        value.set_value(self.get() as f64);
+        metric.set_counter(value);
+    }
+}
+
+impl Sample for Total {
     const KIND: proto::MetricType = proto::MetricType::COUNTER;
 
     fn write(&self, metric: &mut proto::Metric) {

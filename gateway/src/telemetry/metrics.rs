@@ -3,19 +3,23 @@
 //! Guarantees: Prometheus base units; no label holds a client address, a key or a raw path; names are the contract's.
 //! Must not: be global — handles are passed to who records.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 
 use super::family::{Family, Sample};
-use super::series::{Counter, Gauge, Histogram};
+use super::series::{Counter, Gauge, Histogram, Total};
+
+/// Copies counts that are kept elsewhere.
+type Source = Box<dyn Fn(&Metrics) + Send + Sync>;
 
 /// Handles to every series.
-#[derive(Debug)]
 pub struct Metrics {
     registry: Registry,
+    sources: Mutex<Vec<Source>>,
     /// `gateway_http_requests_total{route,method,code}`
     pub requests: Family<Counter>,
     /// `gateway_http_request_duration_seconds{route}`
@@ -29,11 +33,11 @@ pub struct Metrics {
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
-    pub limit_decisions: Family<Counter>,
+    pub limit_decisions: Family<Total>,
     /// `gateway_rate_limit_local_decisions_total{policy,by}`
-    pub limit_local: Family<Counter>,
+    pub limit_local: Family<Total>,
     /// `gateway_rate_limit_lease_tokens_total{policy,fate}`
-    pub lease_tokens: Family<Counter>,
+    pub lease_tokens: Family<Total>,
     /// `gateway_circuit_breaker_state{upstream}`
     pub circuit_state: Family<Gauge>,
     /// `gateway_circuit_breaker_transitions_total{upstream,from,to}`
@@ -168,15 +172,31 @@ impl Metrics {
                 "Log lines dropped because the reader of the log was too slow.",
             ),
             registry: registry.clone(),
+            sources: Mutex::default(),
         })
+    }
+
+    /// Has `source` copy counts that are kept elsewhere into their series before each exposition.
+    pub fn add_source(&self, source: impl Fn(&Self) + Send + Sync + 'static) {
+        let mut sources = self.sources.lock().unwrap_or_else(PoisonError::into_inner);
+        sources.push(Box::new(source));
     }
 
     /// The exposition in the Prometheus text format.
     #[must_use]
     pub fn render(&self) -> String {
+        for source in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            source(self);
+        }
         TextEncoder::new()
             .encode_to_string(&self.registry.gather())
             .unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for Metrics {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Metrics").finish_non_exhaustive()
     }
 }
 

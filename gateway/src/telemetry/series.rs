@@ -59,6 +59,23 @@ impl Counter {
     }
 }
 
+/// A count that is kept elsewhere and copied here before each scrape.
+#[derive(Debug, Default)]
+pub struct Total(AtomicU64);
+
+impl Total {
+    /// Takes over the count so far.
+    pub fn set(&self, count: u64) {
+        self.0.store(count, Ordering::Relaxed);
+    }
+
+    /// The count last taken over.
+    #[must_use]
+    pub fn get(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// A number that goes up and down.
 #[derive(Debug, Default)]
 pub struct Gauge([Line<AtomicI64>; SHARDS]);

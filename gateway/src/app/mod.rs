@@ -1,0 +1,164 @@
+//! Floor 5: composition. From a validated configuration to a running gateway, and back to nothing.
+//!
+//! Guarantees: what is bound is bound before anything runs, so that a port in use is an error and not a half-started process;
+//! everything started is stopped and joined. Must not: decide anything about a request.
+
+mod background;
+mod observe;
+mod replica;
+pub mod demo;
+pub mod run;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use crate::breaker::Breaker;
+use crate::config::Config;
+use crate::limiter::Shared;
+use crate::policy::ids::ReplicaId;
+use crate::proxy::{Parts, Proxy, RouteError};
+use crate::server::drain::{Drain, Phase};
+use crate::server::{Bound, Worker, bind, spawn};
+use crate::store::{Health, OpenError, Store};
+use crate::telemetry::logs::Writer;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::settings::LogFormat;
+
+/// Buckets the embedded store holds.
+const EMBEDDED_BUCKETS: usize = 1_000_000;
+
+/// Why a gateway did not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// A listener's address cannot be had.
+    #[error("{what}: cannot listen on {address}: {error}")]
+    Bind {
+        /// The key of the listener.
+        what: &'static str,
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The store's address or certificates cannot be used.
+    #[error("store.url: {0}")]
+    Store(#[from] OpenError),
+    /// The routes cannot be built.
+    #[error(transparent)]
+    Routes(#[from] RouteError),
+    /// The system refuses a thread.
+    #[error("starting a thread: {0}")]
+    Thread(#[from] io::Error),
+}
+
+/// What a gateway is given besides its configuration.
+#[derive(Clone, Debug, Default)]
+pub struct Given {
+    /// Where access lines go; none for no access log.
+    pub access: Option<(Writer, LogFormat)>,
+    /// An embedded store shared with others in this process.
+    pub embedded: Option<Store>,
+    /// The metrics to record into; new ones by default.
+    pub metrics: Option<Arc<Metrics>>,
+}
+
+/// A running gateway.
+#[derive(Debug)]
+pub struct App {
+    proxy_address: SocketAddr,
+    admin_address: SocketAddr,
+    replica: ReplicaId,
+    drain: Drain,
+    workers: Vec<Worker>,
+    background: JoinHandle<()>,
+    stop_background: tokio::sync::oneshot::Sender<()>,
+    config: Arc<Config>,
+}
+
+/// What every thread of one gateway has a handle on.
+#[derive(Clone)]
+struct Common {
+    config: Arc<Config>,
+    metrics: Arc<Metrics>,
+    health: Arc<Health>,
+    embedded: Store,
+    limiter: Arc<Shared>,
+    breaker: Breaker,
+    replica: ReplicaId,
+    drain: Drain,
+}
+
+impl App {
+    /// Binds, then starts every thread.
+    ///
+    /// # Errors
+    /// [`StartError`] names what is at fault; nothing runs then.
+    pub fn start(config: Config, given: Given) -> Result<Self, StartError> {
+        let proxy = listen("server.listen", config.server.listen, config.server.workers)?;
+        let admin = listen("admin.listen", config.admin.listen, 1)?;
+        let (proxy_address, admin_address) = (proxy.address, admin.address);
+        let common = Common::new(config, &given);
+        // Settings that cannot work fail here, on the caller's thread, and not later on a worker's.
+        Proxy::check(&common.config.proxy, &common.config.upstreams, &common.config.limits)?;
+        common.store()?;
+        let (stop_background, stopped) = tokio::sync::oneshot::channel();
+        let background = background::spawn(common.clone(), admin, stopped)?;
+        let mut workers = Vec::new();
+        for (index, socket) in proxy.sockets.into_iter().enumerate() {
+            let (common, access) = (common.clone(), given.access.clone());
+            let settings = Arc::clone(&common.config);
+            let signal = common.drain.signal();
+            workers.push(spawn(index, socket, &settings.server, signal, move || {
+                common.proxy(index, access)
+            })?);
+        }
+        tracing::info!(
+            event = "started",
+            proxy = %proxy_address,
+            admin = %admin_address,
+            workers = workers.len(),
+            store = %common.store_name(),
+            replica = %common.replica,
+        );
+        let Common { config, replica, drain, .. } = common;
+        Ok(Self { proxy_address, admin_address, replica, drain, workers, background, stop_background, config })
+    }
+
+    /// Where clients connect.
+    #[must_use]
+    pub const fn proxy_address(&self) -> SocketAddr {
+        self.proxy_address
+    }
+
+    /// Where operators connect.
+    #[must_use]
+    pub const fn admin_address(&self) -> SocketAddr {
+        self.admin_address
+    }
+
+    /// What tells this gateway from the others.
+    #[must_use]
+    pub const fn replica(&self) -> &ReplicaId {
+        &self.replica
+    }
+
+    /// Stops: readiness fails, then the listeners close, then requests in flight end, then the threads. Blocks until then.
+    pub fn stop(self) {
+        tracing::info!(event = "draining");
+        self.drain.enter(Phase::Leave);
+        park(self.config.server.drain_delay);
+        self.drain.enter(Phase::Drain);
+        for worker in self.workers {
+            if let Err(error) = worker.join() {
+                tracing::error!(event = "worker_failed", %error);
+            }
+        }
+        let _ = self.stop_background.send(());
+        if self.background.join().is_err() {
+            tracing::error!(event = "background_failed");
+        }
+        tracing::info!(event = "stopped");
+    }
+}

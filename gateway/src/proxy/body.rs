@@ -1,0 +1,112 @@
+//! The body of an answer: the gateway's own bytes or the upstream's stream, with the record of the request inside.
+//!
+//! Guarantees: the record closes at the last byte, or when the client leaves; nothing is collected. Must not: change a byte.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Frame, SizeHint};
+
+use super::circuit::LateFailure;
+use super::record::Record;
+use crate::upstream::ResponseBody;
+
+/// What the client is sent.
+#[derive(Debug)]
+pub struct Body {
+    source: Source,
+    record: Option<Record>,
+}
+
+#[derive(Debug)]
+enum Source {
+    Local(Bytes),
+    Upstream(ResponseBody, Option<LateFailure>),
+}
+
+impl Body {
+    /// A body that is already here.
+    #[must_use]
+    pub fn local(bytes: impl Into<Bytes>) -> Self {
+        Self { source: Source::Local(bytes.into()), record: None }
+    }
+
+    /// A body that streams from upstream; if it breaks, `late` tells the circuit.
+    pub(super) const fn upstream(body: ResponseBody, late: Option<LateFailure>) -> Self {
+        Self { source: Source::Upstream(body, late), record: None }
+    }
+
+    /// The body that closes `record` when it ends.
+    pub(super) fn recorded(mut self, mut record: Record) -> Self {
+        if http_body::Body::is_end_stream(&self) {
+            record.complete();
+        }
+        self.record = Some(record);
+        self
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.source {
+            Source::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Source::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Source::Upstream(body, late) => {
+                let frame = ready!(Pin::new(body).poll_frame(cx));
+                if let (Some(Err(_)), Some(late)) = (&frame, late.take()) {
+                    late.report();
+                }
+                Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
+            }
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn local_bytes(&self) -> Option<&Bytes> {
+        match &self.source {
+            Source::Local(bytes) => Some(bytes),
+            Source::Upstream(..) => None,
+        }
+    }
+}
+
+type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let this = self.get_mut();
+        let frame = ready!(this.poll_source(cx));
+        if let Some(record) = &mut this.record {
+            match &frame {
+                Some(Ok(frame)) => record.sent(frame.data_ref().map_or(0, Bytes::len)),
+                Some(Err(_)) => record.broke(),
+                None => record.complete(),
+            }
+        }
+        if http_body::Body::is_end_stream(this)
+            && let Some(record) = &mut this.record
+        {
+            record.complete();
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.source {
+            Source::Local(bytes) => bytes.is_empty(),
+            Source::Upstream(body, _) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.source {
+            Source::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Source::Upstream(body, _) => body.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! From settings to a proxy: the only place that resolves names. Runs once on each worker.

@@ -1,0 +1,88 @@
+//! One attempt, seen from the proxy: pick an endpoint, address the request to it, send, measure. Must not: retry, or judge.
+
+use std::sync::Arc;
+
+use http::header::HOST;
+use http::uri::PathAndQuery;
+use http::{Request, Uri};
+use tokio::time::Instant;
+
+use super::record::Context;
+use super::refusal::Refusal;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Counter, Histogram};
+use crate::upstream::{AttemptError, Received, RequestBody, Upstream};
+
+/// An upstream's series, held so that an attempt looks nothing up.
+#[derive(Debug)]
+pub(super) struct UpstreamMetrics {
+    duration: Arc<Histogram>,
+    ok: Arc<Counter>,
+    failed: Arc<Counter>,
+    errors: [(&'static str, Arc<Counter>); 5],
+    pub(super) rejections: Arc<Counter>,
+}
+
+impl UpstreamMetrics {
+    pub(super) fn new(metrics: &Metrics, name: &str) -> Self {
+        let outcome = |label: &str| metrics.upstream_requests.with(&[name, label]);
+        let labels = ["connect_error", "connect_timeout", "timeout", "broken", "client_gone"];
+        Self {
+            duration: metrics.upstream_duration.with(&[name]),
+            ok: outcome("success"),
+            failed: outcome("failure_status"),
+            errors: labels.map(|label| (label, outcome(label))),
+            rejections: metrics.circuit_rejections.with(&[name]),
+        }
+    }
+
+    fn count(&self, upstream: &Upstream, result: &Result<Received, AttemptError>) {
+        match result {
+            Ok(response) if upstream.is_failure(response.status()) => self.failed.inc(),
+            Ok(_) => self.ok.inc(),
+            Err(error) => {
+                let label = error.label();
+                if let Some((_, counter)) = self.errors.iter().find(|(name, _)| *name == label) {
+                    counter.inc();
+                }
+            }
+        }
+    }
+}
+
+/// Sends one attempt.
+pub(super) async fn send(
+    context: &mut Context,
+    upstream: &Upstream,
+    metrics: &UpstreamMetrics,
+    mut request: Request<RequestBody>,
+) -> Result<Result<Received, AttemptError>, Refusal> {
+    let endpoint = upstream.pick().ok_or(Refusal::NoEndpoint)?;
+    request.headers_mut().insert(HOST, endpoint.host().clone());
+    let started = Instant::now();
+    context.attempts += 1;
+    let result = upstream.send(&endpoint, request).await;
+    let elapsed = started.elapsed();
+    metrics.duration.observe(elapsed);
+    metrics.count(upstream, &result);
+    *context.upstream_time.get_or_insert_default() += elapsed;
+    Ok(result)
+}
+
+/// The target in origin form, as HTTP/1.1 wants it towards a server.
+pub(super) fn target(uri: &Uri, rewritten: Option<PathAndQuery>) -> Uri {
+    let path = rewritten.or_else(|| uri.path_and_query().cloned());
+    let path = path.unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Uri::from(path)
+}
+
+/// Why an attempt's error is answered the way it is.
+pub(super) fn refusal(error: &AttemptError) -> Refusal {
+    match error {
+        AttemptError::Connect(_) | AttemptError::ConnectTimeout => Refusal::ConnectFailed,
+        AttemptError::Timeout => Refusal::UpstreamTimeout,
+        AttemptError::Broken(_) => Refusal::BrokenResponse,
+        AttemptError::Client => Refusal::BadRequest("The request body ended early."),
+    }
+}
+

@@ -1,0 +1,283 @@
+//! What is taken off a message and what is put on it when it passes this hop.
+//!
+//! Guarantees: everything RFC 9110, section 7.6.1, calls hop-by-hop is gone before anything of ours is added, so that a client
+//! cannot nominate our headers away. One pass over the names; most requests lose at most one header. Must not: touch a body.
+
+use http::header::{
+    CONNECTION, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
+    TRANSFER_ENCODING, UPGRADE, VIA,
+};
+use http::{HeaderName, HeaderValue, Version};
+
+use super::identify::X_FORWARDED_FOR;
+
+const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
+const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
+const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
+pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// A connection may nominate so many headers; a client that names more gains nothing but our time.
+const MAX_NOMINATED: usize = 64;
+
+/// Fields that never pass this hop. `Trailer` stays: it describes the message, and trailers are forwarded.
+const fn hop_by_hop() -> [HeaderName; 8] {
+    [
+        CONNECTION,
+        KEEP_ALIVE,
+        PROXY_CONNECTION,
+        PROXY_AUTHENTICATE,
+        PROXY_AUTHORIZATION,
+        TE,
+        TRANSFER_ENCODING,
+        UPGRADE,
+    ]
+}
+
+/// Removes the fields of this hop from a message.
+pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    const NAMES: [HeaderName; 8] = hop_by_hop();
+    let mut present = [false; NAMES.len()];
+    for name in headers.keys() {
+        for (seen, hop) in present.iter_mut().zip(&NAMES) {
+            *seen |= name == hop;
+        }
+    }
+    if present[0] {
+        strip_nominated(headers);
+    }
+    for (seen, name) in present.iter().zip(&NAMES) {
+        if *seen {
+            headers.remove(name);
+        }
+    }
+}
+
+/// Removes what `Connection` names. Fields without which the message would be another one stay, whoever asks.
+fn strip_nominated(headers: &mut HeaderMap) {
+    let nominated: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(|name| !matches!(*name, HOST | http::header::CONTENT_LENGTH | TRAILER))
+        .take(MAX_NOMINATED)
+        .collect();
+    for name in nominated {
+        headers.remove(name);
+    }
+}
+
+/// What this hop knows of where a request came from.
+pub(super) struct Origin<'a> {
+    /// The peer's address, as a header value.
+    pub(super) peer: &'a HeaderValue,
+    /// Whether what the peer says of its client is believed.
+    pub(super) trusted: bool,
+    /// `http` or `https`.
+    pub(super) scheme: &'static str,
+    /// The host the client asked for.
+    pub(super) host: Option<HeaderValue>,
+    /// The version the client spoke.
+    pub(super) version: Version,
+}
+
+/// Adds what the upstream should know, and takes off what a stranger says about itself.
+pub(super) fn prepare_request(
+    headers: &mut HeaderMap,
+    origin: Origin<'_>,
+    request_id: &HeaderValue,
+    hop: &Hop,
+) {
+    strip_hop_by_hop(headers);
+    // Answered here, before the body is asked for; the upstream would answer a second time.
+    headers.remove(EXPECT);
+    let chain = if origin.trusted { headers.get_all(X_FORWARDED_FOR).iter().collect() } else { Vec::new() };
+    let forwarded_for = append(&chain, origin.peer);
+    headers.insert(X_FORWARDED_FOR, forwarded_for);
+    if !origin.trusted || !headers.contains_key(X_FORWARDED_PROTO) {
+        headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
+    }
+    match origin.host {
+        Some(host) if !origin.trusted || !headers.contains_key(X_FORWARDED_HOST) => {
+            headers.insert(X_FORWARDED_HOST, host);
+        }
+        None if !origin.trusted => {
+            headers.remove(X_FORWARDED_HOST);
+        }
+        _ => {}
+    }
+    headers.append(VIA, hop.via(origin.version));
+    headers.insert(X_REQUEST_ID, request_id.clone());
+}
+
+fn append(chain: &[&HeaderValue], peer: &HeaderValue) -> HeaderValue {
+    if chain.is_empty() {
+        return peer.clone();
+    }
+    let mut joined = Vec::with_capacity(chain.len() * 32 + peer.len());
+    for value in chain {
+        joined.extend_from_slice(value.as_bytes());
+        joined.extend_from_slice(b", ");
+    }
+    joined.extend_from_slice(peer.as_bytes());
+    HeaderValue::from_bytes(&joined).unwrap_or_else(|_| peer.clone())
+}
+
+/// Prepares an upstream's answer for the client.
+pub(super) fn prepare_response(headers: &mut HeaderMap, request_id: &HeaderValue) {
+    strip_hop_by_hop(headers);
+    headers.insert(X_REQUEST_ID, request_id.clone());
+}
+
+/// The name this hop signs with.
+#[derive(Debug)]
+pub(super) struct Hop {
+    name: String,
+    via_10: HeaderValue,
+    via_11: HeaderValue,
+    via_2: HeaderValue,
+}
+
+impl Hop {
+    pub(super) fn new(name: &str) -> Self {
+        let via = |version: &str| {
+            HeaderValue::try_from(format!("{version} {name}"))
+                .unwrap_or_else(|_| HeaderValue::from_static("1.1 gateway"))
+        };
+        Self { name: name.to_owned(), via_10: via("1.0"), via_11: via("1.1"), via_2: via("2") }
+    }
+
+    pub(super) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// RFC 9110, section 7.6.3: the version of the message as it was received.
+    fn via(&self, version: Version) -> HeaderValue {
+        match version {
+            Version::HTTP_10 => self.via_10.clone(),
+            Version::HTTP_2 => self.via_2.clone(),
+            _ => self.via_11.clone(),
+        }
+    }
+}
+
+/// The id a request keeps or gets. A client's is kept when it is short and plain enough to stand in any log.
+pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
+    match headers.get(X_REQUEST_ID) {
+        Some(id) if is_sane_id(id.as_bytes()) => id.clone(),
+        _ => new_id(),
+    }
+}
+
+fn is_sane_id(id: &[u8]) -> bool {
+    (1..=128).contains(&id.len())
+        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+=/@".contains(byte))
+}
+
+fn new_id() -> HeaderValue {
+    const DIGITS: &[u8; 16] = b"0123456789abcdef";
+    let mut random = fastrand::u128(..);
+    let mut text = [0_u8; 32];
+    for digit in &mut text {
+        *digit = DIGITS[(random & 0xf) as usize];
+        random >>= 4;
+    }
+    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("-"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .fold(HeaderMap::new(), |mut map, (name, value)| {
+                map.append(name, value);
+                map
+            })
+    }
+
+    fn prepared(mut map: HeaderMap, trusted: bool) -> HeaderMap {
+        let peer = HeaderValue::from_static("192.0.2.1");
+        let origin = Origin {
+            peer: &peer,
+            trusted,
+            scheme: "http",
+            host: Some(HeaderValue::from_static("api.example")),
+            version: Version::HTTP_11,
+        };
+        prepare_request(&mut map, origin, &HeaderValue::from_static("id"), &Hop::new("edge"));
+        map
+    }
+
+    #[test]
+    fn fields_of_this_hop_and_what_connection_names_are_gone() {
+        let map = prepared(
+            headers(&[
+                ("connection", "keep-alive, X-Secret"),
+                ("connection", "x-other,x-forwarded-for"),
+                ("keep-alive", "timeout=5"),
+                ("proxy-connection", "keep-alive"),
+                ("te", "trailers"),
+                ("transfer-encoding", "chunked"),
+                ("upgrade", "h2c"),
+                ("proxy-authorization", "Basic eA=="),
+                ("x-secret", "1"),
+                ("x-other", "2"),
+                ("x-kept", "3"),
+            ]),
+            false,
+        );
+        let mut names: Vec<_> = map.keys().map(HeaderName::as_str).collect();
+        names.sort_unstable();
+        assert_eq!(
+            names,
+            ["via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-kept", "x-request-id"]
+        );
+        assert_eq!(map["x-forwarded-for"], "192.0.2.1");
+    }
+
+    #[test]
+    fn a_client_cannot_nominate_the_length_away() {
+        let mut map = headers(&[("connection", "content-length, host"), ("content-length", "3"), ("host", "a")]);
+        strip_hop_by_hop(&mut map);
+        assert_eq!(map.len(), 2);
+    }
+
+    #[test]
+    fn a_stranger_does_not_choose_its_address() {
+        let said = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "bank")];
+        let map = prepared(headers(&said), false);
+        assert_eq!(map["x-forwarded-for"], "192.0.2.1");
+        assert_eq!(map["x-forwarded-proto"], "http");
+        assert_eq!(map["x-forwarded-host"], "api.example");
+    }
+
+    #[test]
+    fn a_trusted_proxy_is_believed_and_appended_to() {
+        let said = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-for", "10.0.0.2"), ("x-forwarded-proto", "https")];
+        let map = prepared(headers(&said), true);
+        assert_eq!(map["x-forwarded-for"], "203.0.113.9, 10.0.0.2, 192.0.2.1");
+        assert_eq!(map["x-forwarded-proto"], "https");
+    }
+
+    #[test]
+    fn via_is_appended_to() {
+        let map = prepared(headers(&[("via", "1.0 fred")]), false);
+        let via: Vec<_> = map.get_all(VIA).iter().collect();
+        assert_eq!(via, ["1.0 fred", "1.1 edge"]);
+    }
+
+    #[test]
+    fn a_sane_id_is_kept_and_any_other_replaced() {
+        assert_eq!(request_id(&headers(&[("x-request-id", "abc-123")])), "abc-123");
+        for bad in ["", "has space", "quote\"", "a,b"] {
+            let made = request_id(&headers(&[("x-request-id", bad)]));
+            assert_eq!(made.len(), 32, "{bad:?}");
+        }
+        assert_ne!(new_id(), new_id());
+    }
+}

@@ -1,0 +1,1 @@
+//! Takes a request's tokens, and says in its answer what was decided.

@@ -1,0 +1,182 @@
+//! What is kept of each request: counters, the duration, the access line. The only place that writes them.
+//!
+//! Guarantees: every request is recorded exactly once, also one whose client left, because the record is a guard. Must not:
+//! look anything up by name on the request path.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use http::{HeaderValue, Method, Uri};
+use tokio::time::Instant;
+
+use super::route::Route;
+use crate::policy::ids::{ClientId, RouteName, UpstreamName};
+use crate::telemetry::access::{AccessLog, Entry, dyn_display::Text, millis};
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Counter, Family, Gauge, Histogram};
+
+/// The status logged for a client that left before there was one, as nginx introduced it.
+const CLIENT_CLOSED_REQUEST: u16 = 499;
+
+/// A route's series, held so that a request looks nothing up.
+#[derive(Debug)]
+pub(super) struct RouteMetrics {
+    name: String,
+    in_flight: Arc<Gauge>,
+    duration: Arc<Histogram>,
+    requests: Family<Counter>,
+    /// The counters this thread has used so far: a handful for each route.
+    known: RefCell<Vec<(&'static str, u16, Arc<Counter>)>>,
+}
+
+impl RouteMetrics {
+    pub(super) fn new(metrics: &Metrics, route: &RouteName) -> Self {
+        Self {
+            name: route.to_string(),
+            in_flight: metrics.in_flight.with(&[route.as_str()]),
+            duration: metrics.request_duration.with(&[route.as_str()]),
+            requests: metrics.requests.clone(),
+            known: RefCell::default(),
+        }
+    }
+
+    fn count(&self, method: &Method, status: u16) {
+        let method = method_label(method);
+        let mut known = self.known.borrow_mut();
+        let seen = known.iter().find(|(name, code, _)| *code == status && *name == method);
+        if let Some((_, _, counter)) = seen {
+            counter.inc();
+            return;
+        }
+        let counter = self.requests.with(&[&self.name, method, &status.to_string()]);
+        counter.inc();
+        known.push((method, status, counter));
+    }
+}
+
+/// A method as a label; whatever a client makes up is one label.
+fn method_label(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::DELETE => "DELETE",
+        Method::HEAD => "HEAD",
+        Method::PATCH => "PATCH",
+        Method::OPTIONS => "OPTIONS",
+        Method::CONNECT => "CONNECT",
+        Method::TRACE => "TRACE",
+        _ => "_OTHER",
+    }
+}
+
+/// Where records go.
+#[derive(Debug)]
+pub(super) struct Recorder {
+    access: Option<AccessLog>,
+    unrouted: RouteMetrics,
+}
+
+impl Recorder {
+    pub(super) fn new(metrics: &Metrics, access: Option<AccessLog>) -> Rc<Self> {
+        Rc::new(Self { access, unrouted: RouteMetrics::new(metrics, &"none".into()) })
+    }
+
+    /// Hands buffered lines over.
+    pub(super) fn flush(&self) {
+        if let Some(access) = &self.access {
+            access.flush();
+        }
+    }
+}
+
+/// What is known of a request, filled in as it goes. Plain data.
+#[derive(Debug)]
+pub(super) struct Context {
+    pub(super) started: Instant,
+    pub(super) request_id: HeaderValue,
+    pub(super) client: ClientId,
+    pub(super) method: Method,
+    pub(super) uri: Uri,
+    pub(super) upstream: Option<UpstreamName>,
+    pub(super) upstream_time: Option<Duration>,
+    pub(super) attempts: u32,
+    pub(super) decision: &'static str,
+}
+
+/// The record of one request; written when it is dropped.
+#[derive(Debug)]
+pub(super) struct Record {
+    pub(super) context: Context,
+    recorder: Rc<Recorder>,
+    route: Option<Rc<Route>>,
+    status: Option<u16>,
+    bytes: u64,
+    ended: bool,
+}
+
+impl Record {
+    /// Opens the record of a request.
+    pub(super) fn begin(recorder: &Rc<Recorder>, context: Context) -> Self {
+        let recorder = Rc::clone(recorder);
+        Self { context, recorder, route: None, status: None, bytes: 0, ended: false }
+    }
+
+    /// The route is known; from now on the request counts as in flight on it.
+    pub(super) fn follow(&mut self, route: &Rc<Route>) {
+        route.metrics.in_flight.add(1);
+        self.route = Some(Rc::clone(route));
+    }
+
+    /// The answer's head is known.
+    pub(super) const fn answered(&mut self, status: u16) {
+        self.status = Some(status);
+    }
+
+    /// So many bytes of the body went out.
+    pub(super) const fn sent(&mut self, bytes: usize) {
+        self.bytes += bytes as u64;
+    }
+
+    /// The body is whole.
+    pub(super) const fn complete(&mut self) {
+        self.ended = true;
+    }
+
+    /// The upstream broke off in the middle of the body.
+    pub(super) const fn broke(&mut self) {
+        self.ended = true;
+        self.context.decision = "response_cut";
+    }
+}
+
+impl Drop for Record {
+    fn drop(&mut self) {
+        let elapsed = self.context.started.elapsed();
+        let metrics = self.route.as_ref().map_or(&self.recorder.unrouted, |route| &route.metrics);
+        let status = self.status.unwrap_or(CLIENT_CLOSED_REQUEST);
+        metrics.count(&self.context.method, status);
+        metrics.duration.observe(elapsed);
+        if self.route.is_some() {
+            metrics.in_flight.add(-1);
+        }
+        let Some(access) = &self.recorder.access else { return };
+        let context = &self.context;
+        access.record(&Entry {
+            request_id: context.request_id.to_str().unwrap_or_default(),
+            client: &Text(&context.client),
+            method: context.method.as_str(),
+            route: self.route.as_ref().map_or("-", |_| &metrics.name),
+            path: context.uri.path(),
+            status,
+            duration_ms: millis(elapsed),
+            bytes: self.bytes,
+            upstream: context.upstream.as_ref().map(UpstreamName::as_str),
+            upstream_duration_ms: context.upstream_time.map(millis),
+            attempts: context.attempts,
+            decision: if self.ended { context.decision } else { "client_gone" },
+        });
+    }
+}

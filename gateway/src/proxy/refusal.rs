@@ -1,0 +1,204 @@
+//! Every reason for which the gateway answers itself, and the only place that chooses a status for one.
+//!
+//! Guarantees: each is `application/problem+json` (RFC 9457) with `Proxy-Status` (RFC 9209), and says nothing of the upstream's
+//! address. Must not: be built from an upstream's answer.
+
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use super::body::Body;
+use crate::policy::ids::PolicyName;
+use crate::policy::units::Micros;
+
+pub(super) const PROXY_STATUS: HeaderName = HeaderName::from_static("proxy-status");
+
+/// Why the gateway answers itself.
+#[derive(Debug)]
+pub(super) enum Refusal {
+    /// No route has this path.
+    NoRoute,
+    /// A route has this path, none this method.
+    MethodNotAllowed(HeaderValue),
+    /// The request cannot be forwarded as it is.
+    BadRequest(&'static str),
+    /// A limit is spent.
+    Limited { policies: Vec<PolicyName>, retry_after: Micros },
+    /// The upstream's circuit is open.
+    CircuitOpen { retry_after: Micros },
+    /// The upstream has no endpoint to send to.
+    NoEndpoint,
+    /// No connection to the upstream.
+    ConnectFailed,
+    /// The upstream's answer broke HTTP, or never came whole.
+    BrokenResponse,
+    /// No response head in time.
+    UpstreamTimeout,
+}
+
+struct Shape {
+    status: StatusCode,
+    /// The decision's label in logs.
+    label: &'static str,
+    /// `error` of Proxy-Status, from the registry of RFC 9209, section 2.3.
+    error: &'static str,
+    kind: &'static str,
+    title: &'static str,
+    detail: &'static str,
+}
+
+const BLANK: &str = "about:blank";
+/// Problem types of draft-ietf-httpapi-ratelimit-headers-11.
+const QUOTA: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
+const REDUCED: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
+
+impl Refusal {
+    /// What the access log calls it.
+    pub(super) const fn label(&self) -> &'static str {
+        self.shape().label
+    }
+
+    const fn shape(&self) -> Shape {
+        const fn shape(
+            status: StatusCode,
+            label: &'static str,
+            error: &'static str,
+            kind: &'static str,
+            title: &'static str,
+            detail: &'static str,
+        ) -> Shape {
+            Shape { status, label, error, kind, title, detail }
+        }
+        match self {
+            Self::NoRoute => shape(
+                StatusCode::NOT_FOUND,
+                "no_route",
+                "destination_not_found",
+                BLANK,
+                "Not Found",
+                "No route matches this path.",
+            ),
+            Self::MethodNotAllowed(_) => shape(
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "http_request_denied",
+                BLANK,
+                "Method Not Allowed",
+                "This path does not answer that method; see Allow.",
+            ),
+            Self::BadRequest(detail) => shape(
+                StatusCode::BAD_REQUEST,
+                "bad_request",
+                "http_request_error",
+                BLANK,
+                "Bad Request",
+                detail,
+            ),
+            Self::Limited { .. } => shape(
+                StatusCode::TOO_MANY_REQUESTS,
+                "rate_limited",
+                "http_request_denied",
+                QUOTA,
+                "Too Many Requests",
+                "The request quota is spent; see Retry-After.",
+            ),
+            Self::CircuitOpen { .. } => shape(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "circuit_open",
+                "destination_unavailable",
+                REDUCED,
+                "Service Unavailable",
+                "The service is failing and gets a rest; see Retry-After.",
+            ),
+            Self::NoEndpoint => shape(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "no_endpoint",
+                "destination_unavailable",
+                REDUCED,
+                "Service Unavailable",
+                "The service has no endpoint that takes requests.",
+            ),
+            Self::ConnectFailed => shape(
+                StatusCode::BAD_GATEWAY,
+                "connect_failed",
+                "connection_refused",
+                BLANK,
+                "Bad Gateway",
+                "No connection to the service could be made.",
+            ),
+            Self::BrokenResponse => shape(
+                StatusCode::BAD_GATEWAY,
+                "broken_response",
+                "http_response_incomplete",
+                BLANK,
+                "Bad Gateway",
+                "The service broke off or did not answer with HTTP.",
+            ),
+            Self::UpstreamTimeout => shape(
+                StatusCode::GATEWAY_TIMEOUT,
+                "upstream_timeout",
+                "http_response_timeout",
+                BLANK,
+                "Gateway Timeout",
+                "The service did not answer in time.",
+            ),
+        }
+    }
+
+    /// The answer. `request_id` has been checked to need no escaping; `hop` names this deployment.
+    pub(super) fn into_response(self, request_id: &HeaderValue, hop: &str) -> Response<Body> {
+        let Shape { status, error, kind, title, detail, .. } = self.shape();
+        let id = request_id.to_str().unwrap_or_default();
+        let code = status.as_u16();
+        let mut json = format!(
+            r#"{{"type":"{kind}","title":"{title}","status":{code},"detail":"{detail}","request_id":"{id}""#
+        );
+        if let Self::Limited { policies, .. } = &self {
+            let names: Vec<_> = policies.iter().map(PolicyName::as_str).collect();
+            json.push_str(r#","violated-policies":"#);
+            json.push_str(&serde_json::json!(names).to_string());
+        }
+        json.push('}');
+        let mut response = Response::new(Body::local(json));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Ok(value) = HeaderValue::try_from(format!("{hop};error={error}")) {
+            headers.insert(PROXY_STATUS, value);
+        }
+        match self {
+            Self::Limited { retry_after, .. } | Self::CircuitOpen { retry_after } => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.ceil_secs().max(1)));
+            }
+            Self::NoEndpoint => {
+                headers.insert(RETRY_AFTER, HeaderValue::from(1));
+            }
+            Self::MethodNotAllowed(allow) => {
+                headers.insert(ALLOW, allow);
+            }
+            _ => {}
+        }
+        response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limited_request_is_told_when_to_come_back() {
+        let refusal = Refusal::Limited {
+            policies: vec!["per-client".into()],
+            retry_after: Micros::new(1_000_001),
+        };
+        let response = refusal.into_response(&HeaderValue::from_static("id-1"), "edge");
+        assert_eq!(response.status(), 429);
+        assert_eq!(response.headers()[RETRY_AFTER], "2");
+        assert_eq!(response.headers()[PROXY_STATUS], "edge;error=http_request_denied");
+        let body: serde_json::Value =
+            serde_json::from_slice(response.into_body().local_bytes().unwrap()).unwrap();
+        assert_eq!(body["violated-policies"][0], "per-client");
+        assert_eq!(body["request_id"], "id-1");
+        assert_eq!(body["status"], 429);
+    }
+}

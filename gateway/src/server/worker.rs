@@ -1,0 +1,158 @@
+//! A data-plane thread: accept, serve, tick, drain.
+//!
+//! Guarantees: connections and everything they touch stay on this thread; at the drain's deadline what is left is dropped.
+//! Must not: block.
+
+use std::cell::Cell;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::rc::Rc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::task::LocalSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
+
+use super::connection::Serve;
+use super::drain::{Phase, Signal};
+use super::settings::Settings;
+use crate::proxy::Proxy;
+use crate::telemetry::enter_shard;
+
+/// How often a worker does what need not be done for each request.
+const TICK: Duration = Duration::from_millis(200);
+/// How long to let the system recover when it has no file or memory for one more connection.
+const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// A running data-plane thread.
+#[derive(Debug)]
+pub struct Worker {
+    thread: JoinHandle<io::Result<()>>,
+}
+
+impl Worker {
+    /// Waits until the thread has drained.
+    ///
+    /// # Errors
+    /// What ended it before its time.
+    pub fn join(self) -> io::Result<()> {
+        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))
+    }
+}
+
+/// Starts worker number `index` on `socket`. `proxy` is called on the new thread, inside its runtime.
+///
+/// # Errors
+/// When the system refuses a thread.
+pub fn spawn<F>(index: usize, socket: TcpListener, settings: &Settings, signal: Signal, proxy: F) -> io::Result<Worker>
+where
+    F: FnOnce() -> Rc<Proxy> + Send + 'static,
+{
+    let (header_timeout, drain_timeout) = (settings.header_timeout, settings.drain_timeout);
+    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
+        enter_shard(index + 1);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let local = LocalSet::new();
+        local.block_on(&runtime, async move {
+            let serve = Rc::new(Serve::new(proxy(), header_timeout));
+            run(socket, &serve, signal, drain_timeout).await
+        })
+    })?;
+    Ok(Worker { thread })
+}
+
+async fn run(socket: TcpListener, serve: &Rc<Serve>, signal: Signal, drain_timeout: Duration) -> io::Result<()> {
+    let open = Rc::new(Open::default());
+    let ticking = tokio::task::spawn_local(tick(Rc::clone(serve)));
+    accept(socket, serve, &open, signal).await?;
+    if timeout(drain_timeout, open.none_left()).await.is_err() {
+        tracing::warn!(event = "drain_deadline", connections = open.count.get());
+    }
+    ticking.abort();
+    serve.proxy().close().await;
+    Ok(())
+}
+
+/// Accepts until the drain begins; then empties the kernel's queue, whose clients believe that they are connected.
+async fn accept(socket: TcpListener, serve: &Rc<Serve>, open: &Rc<Open>, signal: Signal) -> io::Result<()> {
+    let listener = tokio::net::TcpListener::from_std(socket)?;
+    let mut stop = signal.clone();
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = stop.reached(Phase::Drain) => break,
+            accepted = listener.accept() => accepted,
+        };
+        match accepted {
+            Ok((stream, address)) => start(serve, open, &signal, stream, address),
+            Err(error) if is_connection_error(&error) => {}
+            Err(error) => {
+                tracing::error!(event = "accept_failed", %error);
+                sleep(ACCEPT_BACKOFF).await;
+            }
+        }
+    }
+    let waiting = std::future::poll_fn(|cx| match listener.poll_accept(cx) {
+        std::task::Poll::Ready(Ok(accepted)) => std::task::Poll::Ready(Some(accepted)),
+        _ => std::task::Poll::Ready(None),
+    });
+    let mut waiting = Box::pin(waiting);
+    while let Some((stream, address)) = waiting.as_mut().await {
+        start(serve, open, &signal, stream, address);
+    }
+    Ok(())
+}
+
+fn start(serve: &Rc<Serve>, open: &Rc<Open>, signal: &Signal, stream: TcpStream, address: SocketAddr) {
+    let guard = Open::enter(open);
+    let (serve, signal) = (Rc::clone(serve), signal.clone());
+    tokio::task::spawn_local(async move {
+        serve.connection(stream, address, signal).await;
+        drop(guard);
+    });
+}
+
+/// Errors of one connection that failed before it was accepted, not of the listener.
+fn is_connection_error(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+async fn tick(serve: Rc<Serve>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        serve.proxy().tick();
+    }
+}
+
+/// The connections of this thread.
+#[derive(Debug, Default)]
+struct Open {
+    count: Cell<usize>,
+    changed: tokio::sync::Notify,
+}
+
+impl Open {
+    fn enter(open: &Rc<Self>) -> OpenGuard {
+        open.count.set(open.count.get() + 1);
+        OpenGuard(Rc::clone(open))
+    }
+
+    async fn none_left(&self) {
+        while self.count.get() > 0 {
+            self.changed.notified().await;
+        }
+    }
+}
+
+struct OpenGuard(Rc<Open>);
+
+impl Drop for OpenGuard {
+    fn drop(&mut self) {
+        self.0.count.set(self.0.count.get() - 1);
+        self.0.changed.notify_one();
+    }
+}

@@ -1,0 +1,258 @@
+//! The two bodies of an exchange, streamed and never collected.
+//!
+//! Guarantees: a connection goes back to its pool only when both bodies are complete; an upload's end is known to whoever must
+//! tell the client's fault from the upstream's. Must not: copy a byte.
+
+use std::cell::Cell;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use hyper::body::Incoming;
+use tokio::time::{Instant, Sleep};
+
+use super::endpoint::{Endpoint, InFlight};
+use super::pool::Sender;
+
+/// How far the request body got.
+#[derive(Debug, Default)]
+pub struct UploadState {
+    complete: Cell<bool>,
+    failed: Cell<bool>,
+}
+
+impl UploadState {
+    /// Whether the client broke off.
+    #[must_use]
+    pub fn failed(&self) -> bool {
+        self.failed.get()
+    }
+}
+
+/// What goes to the upstream.
+#[derive(Debug)]
+pub enum RequestBody {
+    /// No body.
+    Empty,
+    /// The client's body as it arrives.
+    Streaming(Incoming, Rc<UploadState>),
+}
+
+impl RequestBody {
+    /// The client's body; empty when its framing says so.
+    #[must_use]
+    pub fn new(incoming: Incoming) -> Self {
+        if incoming.is_end_stream() {
+            Self::Empty
+        } else {
+            Self::Streaming(incoming, Rc::default())
+        }
+    }
+
+    /// Whether the same body can be sent again.
+    #[must_use]
+    pub const fn is_replayable(&self) -> bool {
+        matches!(self, Self::Empty)
+    }
+
+    pub(super) fn upload(&self) -> Option<Rc<UploadState>> {
+        match self {
+            Self::Empty => None,
+            Self::Streaming(_, state) => Some(Rc::clone(state)),
+        }
+    }
+}
+
+impl Body for RequestBody {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        let Self::Streaming(incoming, state) = self.get_mut() else {
+            return Poll::Ready(None);
+        };
+        let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
+        match &frame {
+            None => state.complete.set(true),
+            Some(Ok(_)) if incoming.is_end_stream() => state.complete.set(true),
+            Some(Ok(_)) => {}
+            Some(Err(_)) => state.failed.set(true),
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Self::Empty => true,
+            Self::Streaming(incoming, _) => incoming.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Self::Empty => SizeHint::with_exact(0),
+            Self::Streaming(incoming, _) => incoming.size_hint(),
+        }
+    }
+}
+
+/// Why a response body ended early.
+#[derive(Debug, thiserror::Error)]
+pub enum BodyError {
+    /// The upstream broke off.
+    #[error(transparent)]
+    Broken(#[from] hyper::Error),
+    /// The upstream sent nothing for too long.
+    #[error("no byte from the upstream for {0:?}")]
+    Idle(Duration),
+}
+
+/// What comes from the upstream.
+#[derive(Debug)]
+pub struct ResponseBody {
+    incoming: Incoming,
+    exchange: Option<Exchange>,
+    in_flight: Option<InFlight>,
+    idle: IdleTimer,
+}
+
+/// The connection, kept with the body until it can be used again.
+struct Exchange {
+    endpoint: Rc<Endpoint>,
+    sender: Sender,
+    upload: Option<Rc<UploadState>>,
+}
+
+impl std::fmt::Debug for Exchange {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Exchange")
+            .field("endpoint", &self.endpoint)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ResponseBody {
+    pub(super) fn new(
+        incoming: Incoming,
+        endpoint: &Rc<Endpoint>,
+        sender: Sender,
+        upload: Option<Rc<UploadState>>,
+    ) -> Self {
+        let idle = IdleTimer::new(endpoint.idle_timeout());
+        let exchange = Exchange {
+            endpoint: Rc::clone(endpoint),
+            sender,
+            upload,
+        };
+        let mut body = Self {
+            incoming,
+            exchange: Some(exchange),
+            in_flight: None,
+            idle,
+        };
+        if body.incoming.is_end_stream() {
+            body.complete();
+        }
+        body
+    }
+
+    pub(super) fn holding(mut self, in_flight: InFlight) -> Self {
+        self.in_flight = Some(in_flight);
+        self
+    }
+
+    /// The response is whole: the connection is free, unless the upload still runs on it.
+    fn complete(&mut self) {
+        if let Some(Exchange {
+            endpoint,
+            sender,
+            upload,
+        }) = self.exchange.take()
+            && upload.is_none_or(|upload| upload.complete.get())
+        {
+            endpoint.pool().put(sender);
+        }
+        self.in_flight = None;
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = self.get_mut();
+        let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                let idle = ready!(this.idle.poll(cx));
+                this.exchange = None;
+                return Poll::Ready(Some(Err(BodyError::Idle(idle))));
+            }
+        };
+        this.idle.touch();
+        match &frame {
+            None => this.complete(),
+            Some(Ok(_)) if this.incoming.is_end_stream() => this.complete(),
+            Some(Ok(_)) => {}
+            Some(Err(_)) => this.exchange = None,
+        }
+        Poll::Ready(frame.map(|frame| frame.map_err(BodyError::from)))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.incoming.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.incoming.size_hint()
+    }
+}
+
+/// A timer that most bodies never start: it is made at the first wait and moved on only when it fires.
+#[derive(Debug)]
+struct IdleTimer {
+    limit: Duration,
+    touched: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl IdleTimer {
+    const fn new(limit: Duration) -> Self {
+        Self {
+            limit,
+            touched: None,
+            sleep: None,
+        }
+    }
+
+    fn touch(&mut self) {
+        if self.sleep.is_some() {
+            self.touched = Some(Instant::now());
+        }
+    }
+
+    /// Ready with the limit once nothing came for that long.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
+        let limit = self.limit;
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            match self.touched.take() {
+                Some(touched) => sleep.as_mut().reset(touched + limit),
+                None => return Poll::Ready(limit),
+            }
+        }
+    }
+}
