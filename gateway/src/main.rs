@@ -1,2 +1,61 @@
-//! The `gateway` program.
-fn main() {}
+//! The `gateway` program: arguments in, exit code out. Must not: do anything itself.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use gateway::app::{demo, run};
+use gateway::config::Source;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A reverse-proxy API gateway whose replicas share limits and circuit breakers.
+#[derive(Parser)]
+#[command(version, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    file: File,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serve until SIGTERM or SIGINT, then let requests in flight finish. The default.
+    Run(File),
+    /// Validate the configuration and print what it comes to, or every mistake in it.
+    Check(File),
+    /// A mock upstream and gateways that share an embedded store, in one process.
+    Demo {
+        /// How many gateways.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
+        replicas: u8,
+    },
+    /// Print the JSON Schema of the configuration file.
+    Schema,
+}
+
+#[derive(Args)]
+struct File {
+    /// The configuration file: TOML, or YAML by extension. Default: GATEWAY_CONFIG.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+fn main() -> ExitCode {
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => {
+            let _ = error.print();
+            return ExitCode::from(if error.use_stderr() { run::BAD_CONFIGURATION } else { 0 });
+        }
+    };
+    match cli.command {
+        None => run::run(&Source::from_process(cli.file.config)),
+        Some(Command::Run(file)) => run::run(&Source::from_process(file.config)),
+        Some(Command::Check(file)) => run::check(&Source::from_process(file.config)),
+        Some(Command::Demo { replicas }) => demo::demo(usize::from(replicas)),
+        Some(Command::Schema) => run::schema(),
+    }
+}

@@ -22,20 +22,26 @@ const CONNECTIONS: usize = 64;
 /// One named condition and whether it holds.
 pub type Check = (&'static str, bool);
 
-/// What readiness depends on, asked at each request.
+/// What readiness depends on, and what is only worth knowing; asked at each request.
 #[derive(Clone)]
-pub struct Checks(Arc<dyn Fn() -> Vec<Check> + Send + Sync>);
+pub struct Checks {
+    required: Arc<dyn Fn() -> Vec<Check> + Send + Sync>,
+    noted: Arc<dyn Fn() -> Vec<Check> + Send + Sync>,
+}
 
 impl Checks {
-    /// Conditions that `ask` reports.
-    pub fn new(ask: impl Fn() -> Vec<Check> + Send + Sync + 'static) -> Self {
-        Self(Arc::new(ask))
+    /// `required` decides; `noted` is only shown.
+    pub fn new(
+        required: impl Fn() -> Vec<Check> + Send + Sync + 'static,
+        noted: impl Fn() -> Vec<Check> + Send + Sync + 'static,
+    ) -> Self {
+        Self { required: Arc::new(required), noted: Arc::new(noted) }
     }
 }
 
 impl std::fmt::Debug for Checks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Checks").field(&(self.0)()).finish()
+        f.debug_tuple("Checks").field(&(self.required)()).field(&(self.noted)()).finish()
     }
 }
 
@@ -77,24 +83,30 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics, checks: &Checks) -> Re
             response
         }
         "/livez" => text(StatusCode::OK, "ok\n"),
-        "/readyz" => ready(&(checks.0)(), request.uri().query() == Some("verbose")),
+        "/readyz" => ready(checks, request.uri().query() == Some("verbose")),
         "/" => text(StatusCode::OK, "/metrics\n/livez\n/readyz\n"),
         _ => text(StatusCode::NOT_FOUND, "not found\n"),
     }
 }
 
 /// In the form of the Kubernetes API server's own endpoints: a line a check, then the sum.
-fn ready(checks: &[Check], verbose: bool) -> Response<Full<Bytes>> {
-    let ready = checks.iter().all(|(_, holds)| *holds);
+fn ready(checks: &Checks, verbose: bool) -> Response<Full<Bytes>> {
+    let required = (checks.required)();
+    let ready = required.iter().all(|(_, holds)| *holds);
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     if ready && !verbose {
         return text(status, "ok\n");
     }
     let mut body = String::new();
-    for (name, holds) in checks {
-        body.push_str(if *holds { "[+]" } else { "[-]" });
+    for (name, holds) in required {
+        body.push_str(if holds { "[+]" } else { "[-]" });
         body.push_str(name);
-        body.push_str(if *holds { " ok\n" } else { " failed\n" });
+        body.push_str(if holds { " ok\n" } else { " failed\n" });
+    }
+    for (name, holds) in (checks.noted)() {
+        body.push_str(if holds { "[+]" } else { "[-]" });
+        body.push_str(name);
+        body.push_str(if holds { " ok\n" } else { " failed: excluded\n" });
     }
     body.push_str(if ready { "readyz check passed\n" } else { "readyz check failed\n" });
     text(status, body)

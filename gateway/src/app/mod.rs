@@ -3,6 +3,7 @@
 //! Guarantees: what is bound is bound before anything runs, so that a port in use is an error and not a half-started process;
 //! everything started is stopped and joined. Must not: decide anything about a request.
 
+mod common;
 mod background;
 mod observe;
 mod replica;
@@ -14,14 +15,13 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use crate::breaker::Breaker;
+use common::Common;
+
 use crate::config::Config;
-use crate::limiter::Shared;
 use crate::policy::ids::ReplicaId;
-use crate::proxy::{Parts, Proxy, RouteError};
 use crate::server::drain::{Drain, Phase};
 use crate::server::{Bound, Worker, bind, spawn};
-use crate::store::{Health, OpenError, Store};
+use crate::store::{OpenError, Store};
 use crate::telemetry::logs::Writer;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
@@ -45,9 +45,6 @@ pub enum StartError {
     /// The store's address or certificates cannot be used.
     #[error("store.url: {0}")]
     Store(#[from] OpenError),
-    /// The routes cannot be built.
-    #[error(transparent)]
-    Routes(#[from] RouteError),
     /// The system refuses a thread.
     #[error("starting a thread: {0}")]
     Thread(#[from] io::Error),
@@ -77,19 +74,6 @@ pub struct App {
     config: Arc<Config>,
 }
 
-/// What every thread of one gateway has a handle on.
-#[derive(Clone)]
-struct Common {
-    config: Arc<Config>,
-    metrics: Arc<Metrics>,
-    health: Arc<Health>,
-    embedded: Store,
-    limiter: Arc<Shared>,
-    breaker: Breaker,
-    replica: ReplicaId,
-    drain: Drain,
-}
-
 impl App {
     /// Binds, then starts every thread.
     ///
@@ -100,8 +84,7 @@ impl App {
         let admin = listen("admin.listen", config.admin.listen, 1)?;
         let (proxy_address, admin_address) = (proxy.address, admin.address);
         let common = Common::new(config, &given);
-        // Settings that cannot work fail here, on the caller's thread, and not later on a worker's.
-        Proxy::check(&common.config.proxy, &common.config.upstreams, &common.config.limits)?;
+        // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
         common.store()?;
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
         let background = background::spawn(common.clone(), admin, stopped)?;
@@ -161,4 +144,8 @@ impl App {
         }
         tracing::info!(event = "stopped");
     }
+}
+
+fn listen(what: &'static str, address: SocketAddr, count: usize) -> Result<Bound, StartError> {
+    bind(address, count).map_err(|error| StartError::Bind { what, address, error })
 }

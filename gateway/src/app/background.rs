@@ -1,0 +1,96 @@
+//! The thread of everything that is no request: the admin listener, heartbeats, circuit events, the way back to a lost store.
+//!
+//! Guarantees: nothing here runs on a data-plane thread; the replica says good-bye when it stops. Must not: answer clients.
+
+use std::io;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::oneshot::Receiver;
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::common::Common;
+use crate::admin::{Checks, serve};
+use crate::breaker;
+use crate::policy::units::Micros;
+use crate::server::Bound;
+use crate::server::drain::Phase;
+use crate::store::{Store, health};
+
+/// A replica counts as gone after so many heartbeats that did not come.
+const MISSED_HEARTBEATS: u32 = 3;
+
+/// Starts the thread; it ends when `stop` is told or its sender is gone.
+pub(super) fn spawn(common: Common, admin: Bound, stop: Receiver<()>) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name("background".to_owned()).spawn(move || {
+        runtime.block_on(async {
+            match common.store() {
+                Ok(store) => run(&common, store, admin, stop).await,
+                Err(error) => tracing::error!(event = "background_failed", %error),
+            }
+        });
+    })
+}
+
+async fn run(common: &Common, store: Store, admin: Bound, stop: Receiver<()>) {
+    tokio::select! {
+        () = admin_listener(common, admin) => {}
+        () = health::watch(store.clone(), &common.health) => {}
+        () = tell_of_the_store(common) => {}
+        () = heartbeats(common, &store) => {}
+        () = breaker::sync(&common.breaker, &store) => {}
+        _ = stop => {}
+    }
+    // Whether or not it is heard: without a good-bye the heartbeat's lifetime ends on its own.
+    let _ = store.leave(&common.replica).await;
+}
+
+async fn admin_listener(common: &Common, admin: Bound) {
+    let drain = common.drain.clone();
+    let health = Arc::clone(&common.health);
+    let serving = move || vec![("serving", drain.phase() == Phase::Run)];
+    let checks = Checks::new(serving, move || vec![("store", health.is_up())]);
+    for socket in admin.sockets {
+        match tokio::net::TcpListener::from_std(socket) {
+            Ok(listener) => serve(listener, Arc::clone(&common.metrics), checks.clone()).await,
+            Err(error) => tracing::error!(event = "admin_failed", %error),
+        }
+    }
+    std::future::pending().await
+}
+
+/// Keeps `gateway_store_up` and tells of each loss and return.
+async fn tell_of_the_store(common: &Common) {
+    let mut changes = common.health.changes();
+    common.metrics.store_up.set(1);
+    while changes.changed().await.is_ok() {
+        let state = *changes.borrow_and_update();
+        match state {
+            health::State::Up => {
+                common.metrics.store_up.set(1);
+                tracing::info!(event = "store_up");
+            }
+            health::State::Down(reason) => {
+                common.metrics.store_up.set(0);
+                tracing::warn!(event = "store_down", reason = reason.label(), detail = %reason);
+            }
+        }
+    }
+}
+
+/// Says that this replica lives, and hears how many do. A count that is not to be had leaves the last one standing.
+async fn heartbeats(common: &Common, store: &Store) {
+    let every = common.config.store.heartbeat;
+    let lifetime = Micros::from(every * MISSED_HEARTBEATS);
+    let mut beats = interval(every.max(Duration::from_millis(10)));
+    beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        beats.tick().await;
+        if let Ok(fleet) = store.heartbeat(&common.replica, lifetime).await {
+            common.limiter.set_live_replicas(u64::from(fleet.live));
+            common.metrics.replicas.set(i64::from(fleet.live));
+        }
+    }
+}

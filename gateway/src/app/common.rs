@@ -1,0 +1,89 @@
+//! What every thread of one gateway has a handle on, and how each thread makes its own from it.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use super::{EMBEDDED_BUCKETS, Given, observe, replica};
+use crate::breaker::Breaker;
+use crate::config::Config;
+use crate::limiter::{Limiter, Shared};
+use crate::policy::ids::ReplicaId;
+use crate::proxy::{Parts, Proxy};
+use crate::server::drain::Drain;
+use crate::store::{Health, OpenError, Store};
+use crate::telemetry::access::AccessLog;
+use crate::telemetry::logs::Writer;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::settings::LogFormat;
+
+/// Handles; a clone for each thread.
+#[derive(Clone)]
+pub(super) struct Common {
+    pub(super) config: Arc<Config>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) health: Arc<Health>,
+    /// The store of a gateway that shares with nobody, or with those in this process.
+    embedded: Store,
+    pub(super) limiter: Arc<Shared>,
+    pub(super) breaker: Arc<Breaker>,
+    pub(super) replica: ReplicaId,
+    pub(super) drain: Drain,
+}
+
+impl Common {
+    pub(super) fn new(config: Config, given: &Given) -> Self {
+        let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
+        let replica = replica::new();
+        let limiter = Shared::new(Store::memory(EMBEDDED_BUCKETS));
+        observe::limits(&metrics, Arc::clone(&limiter));
+        let breaker = observe::breaker(&config, &replica, &metrics);
+        Self {
+            health: Arc::new(Health::new(config.store.failures)),
+            embedded: given.embedded.clone().unwrap_or_else(|| Store::memory(EMBEDDED_BUCKETS)),
+            config: Arc::new(config),
+            drain: Drain::new(),
+            metrics,
+            limiter,
+            breaker,
+            replica,
+        }
+    }
+
+    /// A store handle for the calling thread.
+    pub(super) fn store(&self) -> Result<Store, OpenError> {
+        match &self.config.store.url {
+            None => Ok(self.embedded.clone()),
+            Some(url) => {
+                let observer = observe::store(&self.metrics);
+                Store::redis(url, &self.config.store, Arc::clone(&self.health), observer)
+            }
+        }
+    }
+
+    /// Where replicas meet, for people.
+    pub(super) fn store_name(&self) -> String {
+        let url = self.config.store.url.as_ref();
+        url.map_or_else(|| "embedded".to_owned(), ToString::to_string)
+    }
+
+    /// The proxy of worker `index`, made on its thread.
+    pub(super) fn proxy(
+        &self,
+        index: usize,
+        access: Option<(Writer, LogFormat)>,
+    ) -> std::io::Result<Rc<Proxy>> {
+        let store = self.store().map_err(std::io::Error::other)?;
+        let limits = self.config.limits.clone();
+        let parts = Parts {
+            index,
+            limiter: Limiter::new(store.clone(), limits, Arc::clone(&self.limiter)),
+            store,
+            breaker: Arc::clone(&self.breaker),
+            metrics: Arc::clone(&self.metrics),
+            access: access.map(|(writer, format)| AccessLog::new(writer, format)),
+            serve_metrics: self.config.server.metrics,
+        };
+        let proxy = Proxy::new(&self.config.proxy, &self.config.upstreams, parts);
+        proxy.map(Rc::new).map_err(std::io::Error::other)
+    }
+}

@@ -1,0 +1,97 @@
+//! The commands: what each prints, and with which code the process ends.
+
+use std::process::ExitCode;
+
+use super::{App, Given, StartError};
+use crate::config::{self, Source};
+use crate::telemetry::logs;
+use crate::telemetry::metrics::Metrics;
+
+/// `EX_USAGE` of BSD's sysexits: the configuration cannot be used.
+pub const BAD_CONFIGURATION: u8 = 64;
+/// `EX_UNAVAILABLE`: a listener's address cannot be had.
+pub const CANNOT_BIND: u8 = 69;
+/// `EX_SOFTWARE`: the system refused something else.
+pub const CANNOT_START: u8 = 70;
+
+/// `gateway run`: serves until SIGTERM or SIGINT, then drains.
+#[must_use]
+pub fn run(source: &Source) -> ExitCode {
+    let config = match config::load(source) {
+        Ok(config) => config,
+        Err(problems) => return complain(BAD_CONFIGURATION, &problems),
+    };
+    let metrics = Metrics::new();
+    let logs = match logs::init(&config.log, metrics.log_lines_dropped.clone()) {
+        Ok(logs) => logs,
+        Err(error) => return complain(BAD_CONFIGURATION, &error),
+    };
+    for warning in &config.warnings {
+        tracing::warn!(event = "configuration", "{warning}");
+    }
+    let access = config.log.access.then(|| (logs.writer.clone(), logs.format));
+    let app = App::start(config, Given { access, embedded: None, metrics: Some(metrics) });
+    match app {
+        Ok(app) => {
+            wait_for_stop();
+            app.stop();
+            drop(logs.flush);
+            ExitCode::SUCCESS
+        }
+        Err(error @ StartError::Bind { .. }) => complain(CANNOT_BIND, &error),
+        Err(error @ StartError::Store(_)) => complain(BAD_CONFIGURATION, &error),
+        Err(error @ StartError::Thread(_)) => complain(CANNOT_START, &error),
+    }
+}
+
+/// `gateway check`: every problem, or the effective configuration.
+#[must_use]
+pub fn check(source: &Source) -> ExitCode {
+    match config::load(source) {
+        Ok(config) => {
+            for warning in &config.warnings {
+                eprintln!("warning: {warning}");
+            }
+            say(&config.effective());
+            ExitCode::SUCCESS
+        }
+        Err(problems) => complain(BAD_CONFIGURATION, &problems),
+    }
+}
+
+/// `gateway schema`: the JSON Schema of the configuration.
+#[must_use]
+pub fn schema() -> ExitCode {
+    say(&format!("{:#}\n", config::schema()));
+    ExitCode::SUCCESS
+}
+
+/// Blocks until the process is asked to stop. A signal that cannot be listened for leaves the others.
+pub(super) fn wait_for_stop() {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+        return;
+    };
+    runtime.block_on(async {
+        use tokio::signal::unix::{SignalKind, signal};
+        let (Ok(mut terminate), Ok(mut interrupt)) =
+            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
+        else {
+            return;
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    });
+}
+
+/// Prints what a command was asked for. A reader that has gone wants nothing more.
+pub(super) fn say(text: &str) {
+    use std::io::Write as _;
+    let _ = std::io::stdout().write_all(text.as_bytes());
+}
+
+fn complain(code: u8, problem: &dyn std::fmt::Display) -> ExitCode {
+    eprintln!("{problem}");
+    ExitCode::from(code)
+}
