@@ -16,3 +16,5 @@ pub mod server;
 pub mod admin;
 // Floor 4
 pub mod config;
+// Floor 5
+pub mod app;
