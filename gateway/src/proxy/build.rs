@@ -1,1 +1,121 @@
-//! From settings to a proxy: the only place that resolves names. Runs once on each worker.
+//! From settings to a proxy: the only place that resolves names. Runs once on each worker. Must not: be needed by a request.
+
+use std::sync::Arc;
+
+use http::Method;
+
+use super::circuit::Guarded;
+use super::forward::UpstreamMetrics;
+use super::headers::Hop;
+use super::identify::Identify;
+use super::limit::Limits;
+use super::record::{Recorder, RouteMetrics};
+use super::route::{Local, Route, RouteError, RouteTable, Target};
+use super::settings::{RetrySettings, RouteSettings, Settings};
+use super::Proxy;
+use crate::breaker::Breaker;
+use crate::limiter::Limiter;
+use crate::store::Store;
+use crate::telemetry::access::AccessLog;
+use crate::telemetry::metrics::Metrics;
+use crate::upstream::{self, Upstream};
+
+/// What a proxy is made with, besides its settings: the handles of its thread.
+#[derive(Debug)]
+pub struct Parts {
+    /// The worker's number.
+    pub index: usize,
+    /// This thread's limiter.
+    pub limiter: Limiter,
+    /// This thread's store.
+    pub store: Store,
+    /// The process's view of the circuits.
+    pub breaker: Arc<Breaker>,
+    /// The process's metrics.
+    pub metrics: Arc<Metrics>,
+    /// Where access lines go, if anywhere.
+    pub access: Option<AccessLog>,
+    /// Whether the proxy's own listener answers `/metrics`.
+    pub serve_metrics: bool,
+}
+
+impl Proxy {
+    /// A proxy for the calling thread.
+    ///
+    /// # Errors
+    /// A route that names what does not exist, or whose path cannot be matched.
+    pub fn new(
+        settings: &Settings,
+        upstreams: &[upstream::settings::Settings],
+        parts: Parts,
+    ) -> Result<Self, RouteError> {
+        let routes = routes(settings, upstreams, &parts)?;
+        let guarded = upstreams
+            .iter()
+            .map(|one| guard(one, &parts))
+            .collect::<Option<Vec<_>>>()
+            .ok_or_else(|| missing("", "circuit", ""))?;
+        Ok(Self {
+            routes: RouteTable::new(routes)?,
+            identify: Identify::new(&settings.identity),
+            upstreams: guarded,
+            recorder: Recorder::new(&parts.metrics, parts.access),
+            hop: Hop::new(&settings.hop),
+            limiter: parts.limiter,
+            metrics: parts.metrics,
+        })
+    }
+}
+
+fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Guarded> {
+    let circuit = parts.breaker.circuit(&settings.name)?;
+    let metrics = UpstreamMetrics::new(&parts.metrics, settings.name.as_str());
+    let upstream = Upstream::new(settings, parts.index);
+    Some(Guarded::new(upstream, circuit, parts.store.clone(), metrics))
+}
+
+fn routes(
+    settings: &Settings,
+    upstreams: &[upstream::settings::Settings],
+    parts: &Parts,
+) -> Result<Vec<Route>, RouteError> {
+    let mut routes = Vec::with_capacity(settings.routes.len() + 2);
+    for route in &settings.routes {
+        let place = upstreams.iter().position(|one| one.name == route.upstream);
+        let upstream = place.ok_or_else(|| {
+            missing(route.name.as_str(), "upstream", route.upstream.as_str())
+        })?;
+        let limits = Limits::new(&parts.limiter, route)?;
+        let metrics = RouteMetrics::new(&parts.metrics, &route.name);
+        routes.push(Route::new(route.clone(), Target::Forward { upstream }, limits, metrics));
+    }
+    let mut own = vec![("health", "/health", Local::Health)];
+    if parts.serve_metrics {
+        own.push(("metrics", "/metrics", Local::Metrics));
+    }
+    // A configured route of the same path comes first, so that users may answer these themselves.
+    own.retain(|(_, path, _)| !settings.routes.iter().any(|route| route.path == *path));
+    for (name, path, local) in own {
+        let metrics = RouteMetrics::new(&parts.metrics, &name.into());
+        let route = Route::new(local_route(name, path), Target::Local(local), Limits::none(), metrics);
+        routes.push(route);
+    }
+    Ok(routes)
+}
+
+fn local_route(name: &str, path: &str) -> RouteSettings {
+    RouteSettings {
+        name: name.into(),
+        path: path.to_owned(),
+        rewrite: None,
+        methods: vec![Method::GET, Method::HEAD],
+        upstream: "".into(),
+        limits: Vec::new(),
+        cost: 1,
+        retry: RetrySettings::default(),
+    }
+}
+
+fn missing(route: &str, kind: &'static str, name: &str) -> RouteError {
+    RouteError::Missing { route: route.to_owned(), kind, name: name.to_owned() }
+}

@@ -1,1 +1,150 @@
 //! Takes a request's tokens, and says in its answer what was decided.
+//!
+//! Guarantees: the headers speak of the decision that was enforced, of the tightest limit of the route; a request that is refused
+//! costs no limit anything. Must not: know what a verdict rests on, beyond logging it.
+
+use std::fmt::Write as _;
+use std::rc::Rc;
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+
+use super::record::Context;
+use super::refusal::Refusal;
+use super::route::RouteError;
+use super::settings::RouteSettings;
+use crate::limiter::settings::KeySettings;
+use crate::limiter::{By, Limiter, Policy, Verdict, Verdicts, Want};
+use crate::policy::ids::ClientId;
+
+const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+
+/// The limits of one route.
+#[derive(Debug)]
+pub(super) struct Limits {
+    policies: Vec<Rc<Policy>>,
+    cost: u64,
+    everybody: ClientId,
+    /// `RateLimit-Policy`, which never changes.
+    announcement: Option<HeaderValue>,
+}
+
+/// What is told of the decision: of the limit that refused, or else of the one with the least left.
+#[derive(Clone, Debug)]
+pub(super) struct Told {
+    policy: Rc<Policy>,
+    verdict: Verdict,
+}
+
+impl Limits {
+    pub(super) fn new(limiter: &Limiter, route: &RouteSettings) -> Result<Self, RouteError> {
+        let find = |name| {
+            limiter.policy(name).ok_or_else(|| RouteError::Missing {
+                route: route.name.to_string(),
+                kind: "limit",
+                name: name.to_string(),
+            })
+        };
+        let policies = route.limits.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let announcement = announcement(&policies);
+        Ok(Self { policies, cost: route.cost, everybody: ClientId::Text("*".into()), announcement })
+    }
+
+    /// No limits.
+    pub(super) fn none() -> Self {
+        Self { policies: Vec::new(), cost: 1, everybody: ClientId::Text("*".into()), announcement: None }
+    }
+
+    /// Takes the tokens of one request, or refuses it.
+    pub(super) async fn take(&self, limiter: &Limiter, context: &mut Context) -> Result<(), Refusal> {
+        let (policy, verdict) = match &self.policies[..] {
+            [] => return Ok(()),
+            [policy] => {
+                let client = self.client(policy, &context.client);
+                (policy, limiter.take(policy, client, self.cost).await)
+            }
+            several => match self.take_all(limiter, several, &context.client).await {
+                Some(tightest) => tightest,
+                None => return Ok(()),
+            },
+        };
+        context.limit = Some(Told { policy: Rc::clone(policy), verdict });
+        if verdict.decision.passes() {
+            return Ok(());
+        }
+        let name = &policy.settings().name;
+        if verdict.by != By::DenialMemory {
+            // What the memory refuses was told when it was learnt: a flood leaves one event, not a million.
+            tracing::info!(
+                event = "rate_limit_exceeded",
+                request_id = context.request_id.to_str().unwrap_or_default(),
+                client = %context.client,
+                policy = %name,
+                retry_after = verdict.retry_after.ceil_secs().max(1),
+            );
+        }
+        Err(Refusal::Limited { policies: vec![name.clone()], retry_after: verdict.retry_after })
+    }
+
+    async fn take_all<'a>(
+        &self,
+        limiter: &Limiter,
+        several: &'a [Rc<Policy>],
+        client: &ClientId,
+    ) -> Option<(&'a Rc<Policy>, Verdict)> {
+        let want = |policy: &'a Rc<Policy>| (policy, self.client(policy, client));
+        let pairs: Vec<_> = several.iter().map(want).collect();
+        let wants: Vec<_> = pairs
+            .iter()
+            .map(|(policy, client)| Want { policy, client, cost: self.cost })
+            .collect();
+        match limiter.take_all(&wants).await {
+            Verdicts::Refused { by, verdict } => Some((&several[by], verdict)),
+            Verdicts::Passed(verdicts) => {
+                let all = several.iter().zip(verdicts);
+                all.reduce(|least, one| if one.1.remaining < least.1.remaining { one } else { least })
+            }
+        }
+    }
+
+    fn client<'a>(&'a self, policy: &Policy, client: &'a ClientId) -> &'a ClientId {
+        match policy.settings().key {
+            KeySettings::Client => client,
+            KeySettings::Global => &self.everybody,
+        }
+    }
+
+    /// Puts `RateLimit-Policy` and `RateLimit` on an answer: draft-ietf-httpapi-ratelimit-headers-11. An upstream's own stay beside
+    /// ours; there is nothing in them that ours would widen.
+    pub(super) fn announce(&self, told: Option<&Told>, headers: &mut HeaderMap) {
+        let (Some(announcement), Some(told)) = (&self.announcement, told) else { return };
+        headers.append(RATELIMIT_POLICY, announcement.clone());
+        if let Some(value) = told.header() {
+            headers.append(RATELIMIT, value);
+        }
+    }
+}
+
+impl Told {
+    /// `"name";r=remaining;t=seconds`: until there is more when there is none, else until there is all.
+    fn header(&self) -> Option<HeaderValue> {
+        let Verdict { remaining, retry_after, full_after, decision, .. } = self.verdict;
+        let refused = !decision.passes();
+        let (remaining, span) = if refused { (0, retry_after) } else { (remaining, full_after) };
+        let mut text = String::with_capacity(64);
+        let name = self.policy.settings().name.as_str();
+        let _ = write!(text, "\"{name}\";r={remaining};t={}", span.ceil_secs());
+        HeaderValue::try_from(text).ok()
+    }
+}
+
+/// `"name";q=capacity;w=seconds`: the window is the time an empty bucket takes to fill, so that q ÷ w is the rate that lasts.
+fn announcement(policies: &[Rc<Policy>]) -> Option<HeaderValue> {
+    let one = |policy: &Rc<Policy>| {
+        let settings = policy.settings();
+        let window = settings.bucket.time_to_full().ceil_secs().max(1);
+        format!("\"{}\";q={};w={window}", settings.name, settings.bucket.capacity())
+    };
+    let all: Vec<_> = policies.iter().map(one).collect();
+    if all.is_empty() { None } else { HeaderValue::try_from(all.join(", ")).ok() }
+}

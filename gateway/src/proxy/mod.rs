@@ -40,12 +40,12 @@ use tokio::time::{Instant, sleep};
 use circuit::Guarded;
 use headers::{Hop, Origin};
 use identify::Identify;
-use limit::Limits;
 use record::{Context, Record, Recorder};
 use refusal::Refusal;
 use retry::{Next, Plan};
 use route::{Found, Local, Route, RouteTable, Target};
 
+use crate::limiter::Limiter;
 use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::{Received, RequestBody};
@@ -72,7 +72,7 @@ impl Peer {
 pub struct Proxy {
     routes: RouteTable,
     identify: Identify,
-    limits: Limits,
+    limiter: Limiter,
     upstreams: Vec<Guarded>,
     recorder: Rc<Recorder>,
     hop: Hop,
@@ -85,16 +85,19 @@ impl Proxy {
         let (head, body) = request.into_parts();
         let mut record = self.begin(peer, &head);
         let outcome = self.steps(&mut record, peer, head, body).await;
-        let request_id = &record.context.request_id;
         let mut response = match outcome {
             Ok(response) => response,
             Err(refusal) => {
+                record.context.decision = refusal.label();
+                let request_id = &record.context.request_id;
                 let mut response = refusal.into_response(request_id, self.hop.name());
                 headers::prepare_response(response.headers_mut(), request_id);
                 response
             }
         };
-        self.limits.announce(&record, response.headers_mut());
+        if let Some(route) = record.route() {
+            route.limits.announce(record.context.limit.as_ref(), response.headers_mut());
+        }
         record.answered(response.status().as_u16());
         response.map(|body| body.recorded(record))
     }
@@ -114,7 +117,7 @@ impl Proxy {
             Found::None => return Err(Refusal::NoRoute),
         };
         record.follow(&route);
-        self.limits.take(record, &route).await?;
+        route.limits.take(&self.limiter, &mut record.context).await?;
         let upstream = match route.target {
             Target::Forward { upstream } => &self.upstreams[upstream],
             Target::Local(local) => return Ok(self.answer(local)),
@@ -234,7 +237,7 @@ impl Proxy {
 
     /// The last thing a draining worker does: gives back what is held ahead.
     pub async fn close(&self) {
-        self.limits.close().await;
+        self.limiter.give_back_all().await;
         self.recorder.flush();
     }
 }

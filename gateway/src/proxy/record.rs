@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::limit::Told;
 use super::route::Route;
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry, dyn_display::Text, millis};
@@ -104,6 +105,8 @@ pub(super) struct Context {
     pub(super) upstream_time: Option<Duration>,
     pub(super) attempts: u32,
     pub(super) decision: &'static str,
+    /// What the route's limits said.
+    pub(super) limit: Option<Told>,
 }
 
 /// The record of one request; written when it is dropped.
@@ -128,6 +131,11 @@ impl Record {
     pub(super) fn follow(&mut self, route: &Rc<Route>) {
         route.metrics.in_flight.add(1);
         self.route = Some(Rc::clone(route));
+    }
+
+    /// The route, once known.
+    pub(super) const fn route(&self) -> Option<&Rc<Route>> {
+        self.route.as_ref()
     }
 
     /// The answer's head is known.

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
 
+use super::limit::Limits;
 use super::record::RouteMetrics;
 use super::settings::{RetrySettings, RouteSettings};
 
@@ -14,6 +15,7 @@ use super::settings::{RetrySettings, RouteSettings};
 pub(super) struct Route {
     pub(super) settings: RouteSettings,
     pub(super) target: Target,
+    pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
     rewrite: Option<Rewrite>,
     allow: HeaderValue,
@@ -22,7 +24,7 @@ pub(super) struct Route {
 /// What a route leads to.
 #[derive(Debug)]
 pub(super) enum Target {
-    /// An upstream, by its place among the proxy's upstreams, and the limits before it, by theirs.
+    /// An upstream, by its place among the proxy's upstreams.
     Forward { upstream: usize },
     /// An answer of the gateway's own.
     Local(Local),
@@ -143,7 +145,12 @@ fn allow(sharing: &[Rc<Route>]) -> HeaderValue {
 }
 
 impl Route {
-    pub(super) fn new(settings: RouteSettings, target: Target, metrics: RouteMetrics) -> Self {
+    pub(super) fn new(
+        settings: RouteSettings,
+        target: Target,
+        limits: Limits,
+        metrics: RouteMetrics,
+    ) -> Self {
         let methods: Vec<_> = settings.methods.iter().map(Method::as_str).collect();
         let allow = HeaderValue::from_str(&methods.join(", "));
         Self {
@@ -151,6 +158,7 @@ impl Route {
             allow: allow.unwrap_or(HeaderValue::from_static("")),
             settings,
             target,
+            limits,
             metrics,
         }
     }
@@ -222,7 +230,7 @@ mod tests {
         let metrics = crate::telemetry::metrics::Metrics::new();
         let routes = routes.into_iter().map(|one| {
             let record = RouteMetrics::new(&metrics, &one.name);
-            Route::new(one, Target::Forward { upstream: 0 }, record)
+            Route::new(one, Target::Forward { upstream: 0 }, Limits::none(), record)
         });
         RouteTable::new(routes.collect()).unwrap()
     }
