@@ -1,7 +1,6 @@
 #!/usr/bin/env bash
 # Holds the dependencies against deny.toml: bans, licences and sources always, advisories when their database can be
-# had. Everyone checks with the same cargo-deny: the installed one if it is that version, else one
-# under .tools/.
+# had. Everyone checks with the same cargo-deny: the installed one if it is that version, else one under .tools/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -24,7 +23,7 @@ fi
 "$deny" --locked check --hide-inclusion-graph bans licenses sources
 
 if reason=$("$deny" fetch db 2>&1); then
-    "$deny" --locked check --disable-fetch advisories
+    "$deny" --locked check --hide-inclusion-graph advisories
 else
     cat >&2 <<EOF
 
