@@ -3,12 +3,104 @@
 //! Guarantees: a refusal by an open circuit never touches the upstream; a failure is reported before its answer is sent. Must not:
 //! keep state of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::forward::UpstreamMetrics;
 use super::refusal::Refusal;
+use crate::breaker::{self, Circuit, Outcome};
 use crate::policy::ids::UpstreamName;
+use crate::store::Store;
 use crate::upstream::{AttemptError, Received, Upstream};
 
 /// Time a probe's holder gets beyond the attempt's own timeout before the fleet gives the probe to another.
 const PROBE_MARGIN: Duration = Duration::from_secs(1);
+
+/// An upstream behind its circuit.
+#[derive(Debug)]
+pub(super) struct Guarded {
+    upstream: Upstream,
+    circuit: Arc<Circuit>,
+    store: Store,
+    metrics: UpstreamMetrics,
+}
+
+/// Leave to make one attempt. Dropped without a report it is given up.
+#[derive(Debug)]
+pub(super) struct Permit<'a> {
+    guarded: &'a Guarded,
+    inner: breaker::Permit,
+    started: Instant,
+}
+
+impl Guarded {
+    pub(super) fn new(
+        upstream: Upstream,
+        circuit: Arc<Circuit>,
+        store: Store,
+        metrics: UpstreamMetrics,
+    ) -> Self {
+        Self { upstream, circuit, store, metrics }
+    }
+
+    pub(super) const fn name(&self) -> &UpstreamName {
+        self.upstream.name()
+    }
+
+    pub(super) const fn upstream(&self) -> &Upstream {
+        &self.upstream
+    }
+
+    pub(super) const fn metrics(&self) -> &UpstreamMetrics {
+        &self.metrics
+    }
+
+    /// Leave for one attempt, or a refusal that costs the upstream nothing.
+    pub(super) async fn admit(&self) -> Result<Permit<'_>, Refusal> {
+        let lease = self.upstream.timeout() + PROBE_MARGIN;
+        match self.circuit.admit(&self.store, lease).await {
+            Ok(inner) => Ok(Permit { guarded: self, inner, started: Instant::now() }),
+            Err(rejected) => {
+                self.metrics.rejections.inc();
+                Err(Refusal::CircuitOpen { retry_after: rejected.retry_after })
+            }
+        }
+    }
+}
+
+impl Permit<'_> {
+    /// Tells the circuit what became of the attempt; what is still to come of the body can be told through the result.
+    pub(super) async fn report(self, result: &Result<Received, AttemptError>) -> Option<LateFailure> {
+        let Guarded { upstream, circuit, store, .. } = self.guarded;
+        let outcome = match result {
+            // A client that leaves says nothing of the upstream: the permit is given up.
+            Err(error) if !error.is_upstream_fault() => return None,
+            Err(_) => Outcome::Failure,
+            Ok(response) if upstream.is_failure(response.status()) => Outcome::Failure,
+            Ok(_) => Outcome::Success,
+        };
+        let epoch = self.inner.epoch();
+        self.inner.report(store, outcome, self.started.elapsed()).await;
+        let broken_later = || LateFailure { circuit: Arc::clone(circuit), store: store.clone(), epoch };
+        (outcome == Outcome::Success).then(broken_later)
+    }
+}
+
+/// Tells the circuit of a response that began well and broke off in its body.
+#[derive(Debug)]
+pub(super) struct LateFailure {
+    circuit: Arc<Circuit>,
+    store: Store,
+    epoch: u64,
+}
+
+impl LateFailure {
+    /// In a task of its own: whoever notices is writing to a client.
+    pub(super) fn report(self) {
+        tokio::task::spawn_local(async move {
+            self.circuit.late_failure(&self.store, self.epoch).await;
+        });
+    }
+}
