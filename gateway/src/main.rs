@@ -48,7 +48,11 @@ fn main() -> ExitCode {
         Ok(cli) => cli,
         Err(error) => {
             let _ = error.print();
-            return ExitCode::from(if error.use_stderr() { run::BAD_CONFIGURATION } else { 0 });
+            return ExitCode::from(if error.use_stderr() {
+                run::BAD_CONFIGURATION
+            } else {
+                0
+            });
         }
     };
     match cli.command {

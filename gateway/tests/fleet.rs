@@ -27,7 +27,11 @@ async fn fleet(replicas: usize, more: &[(&str, &str)]) -> Fleet {
     for _ in 0..replicas {
         gateways.push(Process::start(&mock.url(), &all).await);
     }
-    Fleet { mock, redis, gateways }
+    Fleet {
+        mock,
+        redis,
+        gateways,
+    }
 }
 
 async fn replicas_known(fleet: &Fleet) {
@@ -35,7 +39,9 @@ async fn replicas_known(fleet: &Fleet) {
     for gateway in &fleet.gateways {
         eventually("every replica knows of every other", || async {
             let metrics = get(gateway.admin, "/metrics").await;
-            String::from_utf8_lossy(&metrics.body).lines().any(|line| line == wanted)
+            String::from_utf8_lossy(&metrics.body)
+                .lines()
+                .any(|line| line == wanted)
         })
         .await;
     }
@@ -43,7 +49,14 @@ async fn replicas_known(fleet: &Fleet) {
 
 #[tokio::test]
 async fn three_replicas_admit_what_one_would() {
-    let fleet = fleet(3, &[("RATE_LIMIT_CAPACITY", "100"), ("RATE_LIMIT_REFILL_RATE", "10")]).await;
+    let fleet = fleet(
+        3,
+        &[
+            ("RATE_LIMIT_CAPACITY", "100"),
+            ("RATE_LIMIT_REFILL_RATE", "10"),
+        ],
+    )
+    .await;
     let started = Instant::now();
     let load = fleet.gateways.iter().map(|gateway| {
         let address = gateway.proxy;
@@ -55,7 +68,11 @@ async fn three_replicas_admit_what_one_would() {
                 let answer = client.get("/proxy/ok").await;
                 match answer.status {
                     200 => admitted += 1,
-                    429 => retry_after = answer.header("retry-after").map(|text| text.parse().unwrap()),
+                    429 => {
+                        retry_after = answer
+                            .header("retry-after")
+                            .map(|text| text.parse().unwrap())
+                    }
                     other => panic!("{other}"),
                 }
             }
@@ -70,7 +87,10 @@ async fn three_replicas_admit_what_one_would() {
         wait = wait.max(retry_after.unwrap_or(0));
     }
     let refilled = started.elapsed().as_secs() / 6 + 1;
-    assert!((100..=100 + refilled).contains(&admitted), "{admitted} admitted");
+    assert!(
+        (100..=100 + refilled).contains(&admitted),
+        "{admitted} admitted"
+    );
     // Retry-After is true: after that long a request succeeds, on any replica.
     assert!((1..=6).contains(&wait), "{wait}");
     sleep(Duration::from_secs(wait)).await;
@@ -79,10 +99,14 @@ async fn three_replicas_admit_what_one_would() {
 
 #[tokio::test]
 async fn one_circuit_for_the_fleet_with_a_single_probe() {
-    let settings =
-        [("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "5"), ("CIRCUIT_BREAKER_RESET_TIMEOUT_SECONDS", "1")];
+    let settings = [
+        ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "5"),
+        ("CIRCUIT_BREAKER_RESET_TIMEOUT_SECONDS", "1"),
+    ];
     let fleet = fleet(3, &settings).await;
-    let [a, b, c] = &fleet.gateways[..] else { panic!("three") };
+    let [a, b, c] = &fleet.gateways[..] else {
+        panic!("three")
+    };
     for gateway in [a, b, c] {
         assert_eq!(get(gateway.proxy, "/proxy/ok").await.status, 200);
     }
@@ -95,9 +119,16 @@ async fn one_circuit_for_the_fleet_with_a_single_probe() {
         let refused = get(gateway.proxy, "/proxy/ok").await;
         assert_eq!(refused.status, 503);
         assert_eq!(refused.header("retry-after"), Some("1"));
-        assert_eq!(refused.header("proxy-status"), Some("edge;error=destination_unavailable"));
+        assert_eq!(
+            refused.header("proxy-status"),
+            Some("edge;error=destination_unavailable")
+        );
     }
-    assert_eq!(fleet.mock.recorder().count(), seen, "the upstream was not touched");
+    assert_eq!(
+        fleet.mock.recorder().count(),
+        seen,
+        "the upstream was not touched"
+    );
     // After the reset timeout one probe goes out, whoever asks; it fails, and the circuit stays open.
     let mut statuses = Vec::new();
     while fleet.mock.recorder().count() == seen {
@@ -125,7 +156,10 @@ async fn one_circuit_for_the_fleet_with_a_single_probe() {
 
 #[tokio::test]
 async fn the_loss_of_redis_is_no_error_of_any_request() {
-    let settings = [("RATE_LIMIT_CAPACITY", "1000000"), ("RATE_LIMIT_REFILL_RATE", "1000")];
+    let settings = [
+        ("RATE_LIMIT_CAPACITY", "1000000"),
+        ("RATE_LIMIT_REFILL_RATE", "1000"),
+    ];
     let mut fleet = fleet(2, &settings).await;
     replicas_known(&fleet).await;
     let address = fleet.gateways[0].proxy;
@@ -145,7 +179,9 @@ async fn the_loss_of_redis_is_no_error_of_any_request() {
     });
     let up = |wanted: &'static str| async move {
         let metrics = get(admin, "/metrics").await;
-        String::from_utf8_lossy(&metrics.body).lines().any(|line| line == wanted)
+        String::from_utf8_lossy(&metrics.body)
+            .lines()
+            .any(|line| line == wanted)
     };
     eventually("the store is up", || up("gateway_store_up 1")).await;
     fleet.redis.kill().await;
@@ -165,13 +201,24 @@ async fn the_loss_of_redis_is_no_error_of_any_request() {
 #[tokio::test]
 async fn a_gateway_starts_without_its_redis() {
     let mock = Mock::start(Settings::default()).await.unwrap();
-    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap();
     let url = format!("redis://{nobody}");
-    let gateway = Process::start(&mock.url(), &[("REDIS_URL", &url), ("RATE_LIMIT_CAPACITY", "2")]).await;
+    let gateway = Process::start(
+        &mock.url(),
+        &[("REDIS_URL", &url), ("RATE_LIMIT_CAPACITY", "2")],
+    )
+    .await;
     let mut client = Client::connect(gateway.proxy).await;
     let mut statuses = Vec::new();
     for _ in 0..3 {
         statuses.push(client.get("/proxy/ok").await.status);
     }
-    assert_eq!(statuses, [200, 200, 429], "the limit is kept by this replica alone");
+    assert_eq!(
+        statuses,
+        [200, 200, 429],
+        "the limit is kept by this replica alone"
+    );
 }

@@ -21,12 +21,19 @@ fn run(arguments: &[&str], variables: &[(&str, &str)]) -> (Option<i32>, String, 
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (output.status.code(), text(&output.stdout), text(&output.stderr))
+    (
+        output.status.code(),
+        text(&output.stdout),
+        text(&output.stderr),
+    )
 }
 
 #[test]
 fn a_bad_configuration_ends_with_64_and_names_what_is_wrong() {
-    let variables = [("UPSTREAM_URL", "127.0.0.1:8080"), ("GATEWAY__SERVER__WORKER", "2")];
+    let variables = [
+        ("UPSTREAM_URL", "127.0.0.1:8080"),
+        ("GATEWAY__SERVER__WORKER", "2"),
+    ];
     for arguments in [&[][..], &["run"], &["check"]] {
         let (code, _, said) = run(arguments, &variables);
         assert_eq!(code, Some(64), "{said}");
@@ -47,7 +54,10 @@ fn check_prints_the_effective_configuration_and_schema_the_schema() {
     ];
     let (code, out, _) = run(&["check"], &variables);
     assert_eq!(code, Some(0));
-    assert!(out.contains("http://127.0.0.1:8080") && !out.contains("hunter2"), "{out}");
+    assert!(
+        out.contains("http://127.0.0.1:8080") && !out.contains("hunter2"),
+        "{out}"
+    );
     let (code, out, _) = run(&["schema"], &[]);
     assert_eq!(code, Some(0));
     let schema: serde_json::Value = serde_json::from_str(&out).unwrap();
@@ -65,7 +75,10 @@ fn a_port_in_use_ends_with_69() {
     ];
     let (code, _, said) = run(&[], &variables);
     assert_eq!(code, Some(69), "{said}");
-    assert!(said.contains(&address) && said.contains("server.listen"), "{said}");
+    assert!(
+        said.contains(&address) && said.contains("server.listen"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -74,7 +87,13 @@ async fn a_term_signal_lets_every_request_in_flight_finish() {
     let gateway = Process::start(&mock.url(), &[("GATEWAY__SERVER__WORKERS", "2")]).await;
     let clients = (0..20).map(|_| {
         let address = gateway.proxy;
-        tokio::spawn(async move { Client::connect(address).await.get("/proxy/slow?ms=400").await.status })
+        tokio::spawn(async move {
+            Client::connect(address)
+                .await
+                .get("/proxy/slow?ms=400")
+                .await
+                .status
+        })
     });
     let clients: Vec<_> = clients.collect();
     mock.recorder().wait_for(20).await;
@@ -92,16 +111,28 @@ async fn a_gibibyte_streams_through_in_both_directions_in_little_memory() {
     let gateway = Process::start(&mock.url(), &[("UPSTREAM_TIMEOUT", "120")]).await;
     let mut client = Client::connect(gateway.proxy).await;
     let path = format!("/proxy/bytes/{GIB}");
-    let mut body = client.send(request(Method::GET, &path, &[])).await.into_body();
+    let mut body = client
+        .send(request(Method::GET, &path, &[]))
+        .await
+        .into_body();
     let mut received = 0;
     while let Some(frame) = body.frame().await {
-        received += frame.unwrap().data_ref().map_or(0, |data| data.len() as u64);
+        received += frame
+            .unwrap()
+            .data_ref()
+            .map_or(0, |data| data.len() as u64);
     }
     assert_eq!(received, GIB);
     let chunk = bytes::Bytes::from(vec![7_u8; 64 * 1024]);
     let chunks = GIB / chunk.len() as u64;
-    let stream = tokio_stream::iter((0..chunks).map(move |_| Ok(http_body::Frame::data(chunk.clone()))));
-    let sent = build(Method::POST, "/proxy/sink", &[], StreamBody::new(stream).boxed());
+    let stream =
+        tokio_stream::iter((0..chunks).map(move |_| Ok(http_body::Frame::data(chunk.clone()))));
+    let sent = build(
+        Method::POST,
+        "/proxy/sink",
+        &[],
+        StreamBody::new(stream).boxed(),
+    );
     assert_eq!(client.send(sent).await.status(), 200);
     assert_eq!(mock.recorder().last().unwrap().body_length, GIB);
     let peak = gateway.peak_memory();

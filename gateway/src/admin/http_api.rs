@@ -35,13 +35,19 @@ impl Checks {
         required: impl Fn() -> Vec<Check> + Send + Sync + 'static,
         noted: impl Fn() -> Vec<Check> + Send + Sync + 'static,
     ) -> Self {
-        Self { required: Arc::new(required), noted: Arc::new(noted) }
+        Self {
+            required: Arc::new(required),
+            noted: Arc::new(noted),
+        }
     }
 }
 
 impl std::fmt::Debug for Checks {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_tuple("Checks").field(&(self.required)()).field(&(self.noted)()).finish()
+        f.debug_tuple("Checks")
+            .field(&(self.required)())
+            .field(&(self.noted)())
+            .finish()
     }
 }
 
@@ -49,7 +55,9 @@ impl std::fmt::Debug for Checks {
 pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, checks: Checks) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS));
     loop {
-        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else { return };
+        let Ok(permit) = Arc::clone(&connections).acquire_owned().await else {
+            return;
+        };
         let Ok((stream, _)) = listener.accept().await else {
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
             continue;
@@ -69,10 +77,16 @@ pub async fn serve(listener: TcpListener, metrics: Arc<Metrics>, checks: Checks)
     }
 }
 
-fn answer(request: &Request<Incoming>, metrics: &Metrics, checks: &Checks) -> Response<Full<Bytes>> {
+fn answer(
+    request: &Request<Incoming>,
+    metrics: &Metrics,
+    checks: &Checks,
+) -> Response<Full<Bytes>> {
     if !matches!(*request.method(), Method::GET | Method::HEAD) {
         let mut response = text(StatusCode::METHOD_NOT_ALLOWED, "GET and HEAD only\n");
-        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        response
+            .headers_mut()
+            .insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
         return response;
     }
     match request.uri().path() {
@@ -93,7 +107,11 @@ fn answer(request: &Request<Incoming>, metrics: &Metrics, checks: &Checks) -> Re
 fn ready(checks: &Checks, verbose: bool) -> Response<Full<Bytes>> {
     let required = (checks.required)();
     let ready = required.iter().all(|(_, holds)| *holds);
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     if ready && !verbose {
         return text(status, "ok\n");
     }
@@ -106,9 +124,17 @@ fn ready(checks: &Checks, verbose: bool) -> Response<Full<Bytes>> {
     for (name, holds) in (checks.noted)() {
         body.push_str(if holds { "[+]" } else { "[-]" });
         body.push_str(name);
-        body.push_str(if holds { " ok\n" } else { " failed: excluded\n" });
+        body.push_str(if holds {
+            " ok\n"
+        } else {
+            " failed: excluded\n"
+        });
     }
-    body.push_str(if ready { "readyz check passed\n" } else { "readyz check failed\n" });
+    body.push_str(if ready {
+        "readyz check passed\n"
+    } else {
+        "readyz check failed\n"
+    });
     text(status, body)
 }
 

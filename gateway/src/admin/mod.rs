@@ -6,4 +6,4 @@
 pub mod settings;
 mod http_api;
 
-pub use http_api::{Checks, serve};
+pub use http_api::{Check, Checks, serve};

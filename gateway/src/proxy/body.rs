@@ -29,12 +29,18 @@ impl Body {
     /// A body that is already here.
     #[must_use]
     pub fn local(bytes: impl Into<Bytes>) -> Self {
-        Self { source: Source::Local(bytes.into()), record: None }
+        Self {
+            source: Source::Local(bytes.into()),
+            record: None,
+        }
     }
 
     /// A body that streams from upstream; if it breaks, `late` tells the circuit.
     pub(super) const fn upstream(body: ResponseBody, late: Option<LateFailure>) -> Self {
-        Self { source: Source::Upstream(body, late), record: None }
+        Self {
+            source: Source::Upstream(body, late),
+            record: None,
+        }
     }
 
     /// The body that closes `record` when it ends.
@@ -46,12 +52,15 @@ impl Body {
         self
     }
 
-    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_source(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         match &mut self.source {
             Source::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
             Source::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Source::Upstream(body, late) => {
-                let frame = ready!(Pin::new(body).poll_frame(cx));
+                let frame = ready!(http_body::Body::poll_frame(Pin::new(body), cx));
                 if let (Some(Err(_)), Some(late)) = (&frame, late.take()) {
                     late.report();
                 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::Proxy;
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
@@ -12,7 +13,6 @@ use super::limit::Limits;
 use super::record::{Recorder, RouteMetrics};
 use super::route::{Local, Route, RouteError, RouteTable, Target};
 use super::settings::{RetrySettings, RouteSettings, Settings};
-use super::Proxy;
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
 use crate::store::Store;
@@ -71,7 +71,12 @@ fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Guard
     let circuit = parts.breaker.circuit(&settings.name)?;
     let metrics = UpstreamMetrics::new(&parts.metrics, settings.name.as_str());
     let upstream = Upstream::new(settings, parts.index);
-    Some(Guarded::new(upstream, circuit, parts.store.clone(), metrics))
+    Some(Guarded::new(
+        upstream,
+        circuit,
+        parts.store.clone(),
+        metrics,
+    ))
 }
 
 fn routes(
@@ -82,12 +87,16 @@ fn routes(
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
     for route in &settings.routes {
         let place = upstreams.iter().position(|one| one.name == route.upstream);
-        let upstream = place.ok_or_else(|| {
-            missing(route.name.as_str(), "upstream", route.upstream.as_str())
-        })?;
+        let upstream = place
+            .ok_or_else(|| missing(route.name.as_str(), "upstream", route.upstream.as_str()))?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
-        routes.push(Route::new(route.clone(), Target::Forward { upstream }, limits, metrics));
+        routes.push(Route::new(
+            route.clone(),
+            Target::Forward { upstream },
+            limits,
+            metrics,
+        ));
     }
     let mut own = vec![("health", "/health", Local::Health)];
     if parts.serve_metrics {
@@ -97,7 +106,12 @@ fn routes(
     own.retain(|(_, path, _)| !settings.routes.iter().any(|route| route.path == *path));
     for (name, path, local) in own {
         let metrics = RouteMetrics::new(&parts.metrics, &name.into());
-        let route = Route::new(local_route(name, path), Target::Local(local), Limits::none(), metrics);
+        let route = Route::new(
+            local_route(name, path),
+            Target::Local(local),
+            Limits::none(),
+            metrics,
+        );
         routes.push(route);
     }
     Ok(routes)
@@ -117,5 +131,9 @@ fn local_route(name: &str, path: &str) -> RouteSettings {
 }
 
 fn missing(route: &str, kind: &'static str, name: &str) -> RouteError {
-    RouteError::Missing { route: route.to_owned(), kind, name: name.to_owned() }
+    RouteError::Missing {
+        route: route.to_owned(),
+        kind,
+        name: name.to_owned(),
+    }
 }

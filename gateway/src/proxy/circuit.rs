@@ -42,7 +42,12 @@ impl Guarded {
         store: Store,
         metrics: UpstreamMetrics,
     ) -> Self {
-        Self { upstream, circuit, store, metrics }
+        Self {
+            upstream,
+            circuit,
+            store,
+            metrics,
+        }
     }
 
     pub(super) const fn name(&self) -> &UpstreamName {
@@ -61,10 +66,16 @@ impl Guarded {
     pub(super) async fn admit(&self) -> Result<Permit<'_>, Refusal> {
         let lease = self.upstream.timeout() + PROBE_MARGIN;
         match self.circuit.admit(&self.store, lease).await {
-            Ok(inner) => Ok(Permit { guarded: self, inner, started: Instant::now() }),
+            Ok(inner) => Ok(Permit {
+                guarded: self,
+                inner,
+                started: Instant::now(),
+            }),
             Err(rejected) => {
                 self.metrics.rejections.inc();
-                Err(Refusal::CircuitOpen { retry_after: rejected.retry_after })
+                Err(Refusal::CircuitOpen {
+                    retry_after: rejected.retry_after,
+                })
             }
         }
     }
@@ -72,8 +83,16 @@ impl Guarded {
 
 impl Permit<'_> {
     /// Tells the circuit what became of the attempt; what is still to come of the body can be told through the result.
-    pub(super) async fn report(self, result: &Result<Received, AttemptError>) -> Option<LateFailure> {
-        let Guarded { upstream, circuit, store, .. } = self.guarded;
+    pub(super) async fn report(
+        self,
+        result: &Result<Received, AttemptError>,
+    ) -> Option<LateFailure> {
+        let Guarded {
+            upstream,
+            circuit,
+            store,
+            ..
+        } = self.guarded;
         let outcome = match result {
             // A client that leaves says nothing of the upstream: the permit is given up.
             Err(error) if !error.is_upstream_fault() => return None,
@@ -82,8 +101,14 @@ impl Permit<'_> {
             Ok(_) => Outcome::Success,
         };
         let epoch = self.inner.epoch();
-        self.inner.report(store, outcome, self.started.elapsed()).await;
-        let broken_later = || LateFailure { circuit: Arc::clone(circuit), store: store.clone(), epoch };
+        self.inner
+            .report(store, outcome, self.started.elapsed())
+            .await;
+        let broken_later = || LateFailure {
+            circuit: Arc::clone(circuit),
+            store: store.clone(),
+            epoch,
+        };
         (outcome == Outcome::Success).then(broken_later)
     }
 }

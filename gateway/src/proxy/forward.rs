@@ -26,7 +26,13 @@ pub(super) struct UpstreamMetrics {
 impl UpstreamMetrics {
     pub(super) fn new(metrics: &Metrics, name: &str) -> Self {
         let outcome = |label: &str| metrics.upstream_requests.with(&[name, label]);
-        let labels = ["connect_error", "connect_timeout", "timeout", "broken", "client_gone"];
+        let labels = [
+            "connect_error",
+            "connect_timeout",
+            "timeout",
+            "broken",
+            "client_gone",
+        ];
         Self {
             duration: metrics.upstream_duration.with(&[name]),
             ok: outcome("success"),
@@ -85,4 +91,3 @@ pub(super) fn refusal(error: &AttemptError) -> Refusal {
         AttemptError::Client => Refusal::BadRequest("The request body ended early."),
     }
 }
-

@@ -21,32 +21,29 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 const MAX_NOMINATED: usize = 64;
 
 /// Fields that never pass this hop. `Trailer` stays: it describes the message, and trailers are forwarded.
-const fn hop_by_hop() -> [HeaderName; 8] {
-    [
-        CONNECTION,
-        KEEP_ALIVE,
-        PROXY_CONNECTION,
-        PROXY_AUTHENTICATE,
-        PROXY_AUTHORIZATION,
-        TE,
-        TRANSFER_ENCODING,
-        UPGRADE,
-    ]
-}
+static HOP_BY_HOP: [HeaderName; 8] = [
+    CONNECTION,
+    KEEP_ALIVE,
+    PROXY_CONNECTION,
+    PROXY_AUTHENTICATE,
+    PROXY_AUTHORIZATION,
+    TE,
+    TRANSFER_ENCODING,
+    UPGRADE,
+];
 
 /// Removes the fields of this hop from a message.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    const NAMES: [HeaderName; 8] = hop_by_hop();
-    let mut present = [false; NAMES.len()];
+    let mut present = [false; 8];
     for name in headers.keys() {
-        for (seen, hop) in present.iter_mut().zip(&NAMES) {
+        for (seen, hop) in present.iter_mut().zip(&HOP_BY_HOP) {
             *seen |= name == hop;
         }
     }
     if present[0] {
         strip_nominated(headers);
     }
-    for (seen, name) in present.iter().zip(&NAMES) {
+    for (seen, name) in present.iter().zip(&HOP_BY_HOP) {
         if *seen {
             headers.remove(name);
         }
@@ -92,7 +89,11 @@ pub(super) fn prepare_request(
     strip_hop_by_hop(headers);
     // Answered here, before the body is asked for; the upstream would answer a second time.
     headers.remove(EXPECT);
-    let chain = if origin.trusted { headers.get_all(X_FORWARDED_FOR).iter().collect() } else { Vec::new() };
+    let chain = if origin.trusted {
+        headers.get_all(X_FORWARDED_FOR).iter().collect()
+    } else {
+        Vec::new()
+    };
     let forwarded_for = append(&chain, origin.peer);
     headers.insert(X_FORWARDED_FOR, forwarded_for);
     if !origin.trusted || !headers.contains_key(X_FORWARDED_PROTO) {
@@ -145,7 +146,12 @@ impl Hop {
             HeaderValue::try_from(format!("{version} {name}"))
                 .unwrap_or_else(|_| HeaderValue::from_static("1.1 gateway"))
         };
-        Self { name: name.to_owned(), via_10: via("1.0"), via_11: via("1.1"), via_2: via("2") }
+        Self {
+            name: name.to_owned(),
+            via_10: via("1.0"),
+            via_11: via("1.1"),
+            via_2: via("2"),
+        }
     }
 
     pub(super) fn name(&self) -> &str {
@@ -172,7 +178,9 @@ pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
 
 fn is_sane_id(id: &[u8]) -> bool {
     (1..=128).contains(&id.len())
-        && id.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+=/@".contains(byte))
+        && id
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+=/@".contains(byte))
 }
 
 fn new_id() -> HeaderValue {
@@ -193,7 +201,12 @@ mod tests {
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
             .iter()
-            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+            .map(|(name, value)| {
+                (
+                    HeaderName::from_static(name),
+                    HeaderValue::from_static(value),
+                )
+            })
             .fold(HeaderMap::new(), |mut map, (name, value)| {
                 map.append(name, value);
                 map
@@ -209,7 +222,12 @@ mod tests {
             host: Some(HeaderValue::from_static("api.example")),
             version: Version::HTTP_11,
         };
-        prepare_request(&mut map, origin, &HeaderValue::from_static("id"), &Hop::new("edge"));
+        prepare_request(
+            &mut map,
+            origin,
+            &HeaderValue::from_static("id"),
+            &Hop::new("edge"),
+        );
         map
     }
 
@@ -235,21 +253,36 @@ mod tests {
         names.sort_unstable();
         assert_eq!(
             names,
-            ["via", "x-forwarded-for", "x-forwarded-host", "x-forwarded-proto", "x-kept", "x-request-id"]
+            [
+                "via",
+                "x-forwarded-for",
+                "x-forwarded-host",
+                "x-forwarded-proto",
+                "x-kept",
+                "x-request-id"
+            ]
         );
         assert_eq!(map["x-forwarded-for"], "192.0.2.1");
     }
 
     #[test]
     fn a_client_cannot_nominate_the_length_away() {
-        let mut map = headers(&[("connection", "content-length, host"), ("content-length", "3"), ("host", "a")]);
+        let mut map = headers(&[
+            ("connection", "content-length, host"),
+            ("content-length", "3"),
+            ("host", "a"),
+        ]);
         strip_hop_by_hop(&mut map);
         assert_eq!(map.len(), 2);
     }
 
     #[test]
     fn a_stranger_does_not_choose_its_address() {
-        let said = [("x-forwarded-for", "6.6.6.6"), ("x-forwarded-proto", "https"), ("x-forwarded-host", "bank")];
+        let said = [
+            ("x-forwarded-for", "6.6.6.6"),
+            ("x-forwarded-proto", "https"),
+            ("x-forwarded-host", "bank"),
+        ];
         let map = prepared(headers(&said), false);
         assert_eq!(map["x-forwarded-for"], "192.0.2.1");
         assert_eq!(map["x-forwarded-proto"], "http");
@@ -258,7 +291,11 @@ mod tests {
 
     #[test]
     fn a_trusted_proxy_is_believed_and_appended_to() {
-        let said = [("x-forwarded-for", "203.0.113.9"), ("x-forwarded-for", "10.0.0.2"), ("x-forwarded-proto", "https")];
+        let said = [
+            ("x-forwarded-for", "203.0.113.9"),
+            ("x-forwarded-for", "10.0.0.2"),
+            ("x-forwarded-proto", "https"),
+        ];
         let map = prepared(headers(&said), true);
         assert_eq!(map["x-forwarded-for"], "203.0.113.9, 10.0.0.2, 192.0.2.1");
         assert_eq!(map["x-forwarded-proto"], "https");
@@ -273,7 +310,10 @@ mod tests {
 
     #[test]
     fn a_sane_id_is_kept_and_any_other_replaced() {
-        assert_eq!(request_id(&headers(&[("x-request-id", "abc-123")])), "abc-123");
+        assert_eq!(
+            request_id(&headers(&[("x-request-id", "abc-123")])),
+            "abc-123"
+        );
         for bad in ["", "has space", "quote\"", "a,b"] {
             let made = request_id(&headers(&[("x-request-id", bad)]));
             assert_eq!(made.len(), 32, "{bad:?}");

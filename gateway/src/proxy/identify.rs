@@ -22,7 +22,10 @@ pub(super) struct Identify {
 
 impl Identify {
     pub(super) fn new(settings: &IdentitySettings) -> Self {
-        Self { trusted: settings.trusted_proxies.clone(), ipv6_prefix: settings.ipv6_prefix }
+        Self {
+            trusted: settings.trusted_proxies.clone(),
+            ipv6_prefix: settings.ipv6_prefix,
+        }
     }
 
     /// Whether what `peer` says about its client is believed.
@@ -40,7 +43,9 @@ impl Identify {
         for value in headers.get_all(X_FORWARDED_FOR).iter().rev() {
             for hop in value.as_bytes().rsplit(|byte| *byte == b',') {
                 // Whatever stands left of something unreadable could have been made up by anybody.
-                let Some(address) = parse_hop(hop) else { return nearest };
+                let Some(address) = parse_hop(hop) else {
+                    return nearest;
+                };
                 nearest = address;
                 if !self.trusts(address) {
                     return nearest;
@@ -66,7 +71,10 @@ fn parse_hop(hop: &[u8]) -> Option<IpAddr> {
         return Some(socket.ip().to_canonical());
     }
     let inner = hop.strip_prefix('[')?.strip_suffix(']')?;
-    inner.parse::<IpAddr>().ok().map(|address| address.to_canonical())
+    inner
+        .parse::<IpAddr>()
+        .ok()
+        .map(|address| address.to_canonical())
 }
 
 #[cfg(test)]
@@ -75,7 +83,10 @@ mod tests {
 
     fn identify(trusted: &[&str]) -> Identify {
         Identify {
-            trusted: trusted.iter().map(|network| network.parse().unwrap()).collect(),
+            trusted: trusted
+                .iter()
+                .map(|network| network.parse().unwrap())
+                .collect(),
             ipv6_prefix: 64,
         }
     }
@@ -85,7 +96,9 @@ mod tests {
         for value in chain {
             headers.append(X_FORWARDED_FOR, http::HeaderValue::from_static(value));
         }
-        identify(trusted).address(peer.parse().unwrap(), &headers).to_string()
+        identify(trusted)
+            .address(peer.parse().unwrap(), &headers)
+            .to_string()
     }
 
     #[test]
@@ -116,6 +129,9 @@ mod tests {
 
     #[test]
     fn a_mapped_peer_is_matched_as_the_ipv4_address_it_is() {
-        assert_eq!(seen(&["10.0.0.0/8"], "::ffff:10.0.0.1", &["203.0.113.9"]), "203.0.113.9");
+        assert_eq!(
+            seen(&["10.0.0.0/8"], "::ffff:10.0.0.1", &["203.0.113.9"]),
+            "203.0.113.9"
+        );
     }
 }

@@ -45,18 +45,36 @@ impl Limits {
                 name: name.to_string(),
             })
         };
-        let policies = route.limits.iter().map(find).collect::<Result<Vec<_>, _>>()?;
+        let policies = route
+            .limits
+            .iter()
+            .map(find)
+            .collect::<Result<Vec<_>, _>>()?;
         let announcement = announcement(&policies);
-        Ok(Self { policies, cost: route.cost, everybody: ClientId::Text("*".into()), announcement })
+        Ok(Self {
+            policies,
+            cost: route.cost,
+            everybody: ClientId::Text("*".into()),
+            announcement,
+        })
     }
 
     /// No limits.
     pub(super) fn none() -> Self {
-        Self { policies: Vec::new(), cost: 1, everybody: ClientId::Text("*".into()), announcement: None }
+        Self {
+            policies: Vec::new(),
+            cost: 1,
+            everybody: ClientId::Text("*".into()),
+            announcement: None,
+        }
     }
 
     /// Takes the tokens of one request, or refuses it.
-    pub(super) async fn take(&self, limiter: &Limiter, context: &mut Context) -> Result<(), Refusal> {
+    pub(super) async fn take(
+        &self,
+        limiter: &Limiter,
+        context: &mut Context,
+    ) -> Result<(), Refusal> {
         let (policy, verdict) = match &self.policies[..] {
             [] => return Ok(()),
             [policy] => {
@@ -68,7 +86,10 @@ impl Limits {
                 None => return Ok(()),
             },
         };
-        context.limit = Some(Told { policy: Rc::clone(policy), verdict });
+        context.limit = Some(Told {
+            policy: Rc::clone(policy),
+            verdict,
+        });
         if verdict.decision.passes() {
             return Ok(());
         }
@@ -83,7 +104,10 @@ impl Limits {
                 retry_after = verdict.retry_after.ceil_secs().max(1),
             );
         }
-        Err(Refusal::Limited { policies: vec![name.clone()], retry_after: verdict.retry_after })
+        Err(Refusal::Limited {
+            policies: vec![name.clone()],
+            retry_after: verdict.retry_after,
+        })
     }
 
     async fn take_all<'a>(
@@ -96,13 +120,23 @@ impl Limits {
         let pairs: Vec<_> = several.iter().map(want).collect();
         let wants: Vec<_> = pairs
             .iter()
-            .map(|(policy, client)| Want { policy, client, cost: self.cost })
+            .map(|(policy, client)| Want {
+                policy,
+                client,
+                cost: self.cost,
+            })
             .collect();
         match limiter.take_all(&wants).await {
             Verdicts::Refused { by, verdict } => Some((&several[by], verdict)),
             Verdicts::Passed(verdicts) => {
                 let all = several.iter().zip(verdicts);
-                all.reduce(|least, one| if one.1.remaining < least.1.remaining { one } else { least })
+                all.reduce(|least, one| {
+                    if one.1.remaining < least.1.remaining {
+                        one
+                    } else {
+                        least
+                    }
+                })
             }
         }
     }
@@ -117,7 +151,9 @@ impl Limits {
     /// Puts `RateLimit-Policy` and `RateLimit` on an answer: draft-ietf-httpapi-ratelimit-headers-11. An upstream's own stay beside
     /// ours; there is nothing in them that ours would widen.
     pub(super) fn announce(&self, told: Option<&Told>, headers: &mut HeaderMap) {
-        let (Some(announcement), Some(told)) = (&self.announcement, told) else { return };
+        let (Some(announcement), Some(told)) = (&self.announcement, told) else {
+            return;
+        };
         headers.append(RATELIMIT_POLICY, announcement.clone());
         if let Some(value) = told.header() {
             headers.append(RATELIMIT, value);
@@ -128,9 +164,19 @@ impl Limits {
 impl Told {
     /// `"name";r=remaining;t=seconds`: until there is more when there is none, else until there is all.
     fn header(&self) -> Option<HeaderValue> {
-        let Verdict { remaining, retry_after, full_after, decision, .. } = self.verdict;
+        let Verdict {
+            remaining,
+            retry_after,
+            full_after,
+            decision,
+            ..
+        } = self.verdict;
         let refused = !decision.passes();
-        let (remaining, span) = if refused { (0, retry_after) } else { (remaining, full_after) };
+        let (remaining, span) = if refused {
+            (0, retry_after)
+        } else {
+            (remaining, full_after)
+        };
         let mut text = String::with_capacity(64);
         let name = self.policy.settings().name.as_str();
         let _ = write!(text, "\"{name}\";r={remaining};t={}", span.ceil_secs());
@@ -143,8 +189,16 @@ fn announcement(policies: &[Rc<Policy>]) -> Option<HeaderValue> {
     let one = |policy: &Rc<Policy>| {
         let settings = policy.settings();
         let window = settings.bucket.time_to_full().ceil_secs().max(1);
-        format!("\"{}\";q={};w={window}", settings.name, settings.bucket.capacity())
+        format!(
+            "\"{}\";q={};w={window}",
+            settings.name,
+            settings.bucket.capacity()
+        )
     };
     let all: Vec<_> = policies.iter().map(one).collect();
-    if all.is_empty() { None } else { HeaderValue::try_from(all.join(", ")).ok() }
+    if all.is_empty() {
+        None
+    } else {
+        HeaderValue::try_from(all.join(", ")).ok()
+    }
 }

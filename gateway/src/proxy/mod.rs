@@ -63,7 +63,10 @@ impl Peer {
     pub fn new(address: IpAddr) -> Self {
         let address = address.to_canonical();
         let text = HeaderValue::try_from(address.to_string());
-        Self { address, text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")) }
+        Self {
+            address,
+            text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+        }
     }
 }
 
@@ -96,7 +99,9 @@ impl Proxy {
             }
         };
         if let Some(route) = record.route() {
-            route.limits.announce(record.context.limit.as_ref(), response.headers_mut());
+            route
+                .limits
+                .announce(record.context.limit.as_ref(), response.headers_mut());
         }
         record.answered(response.status().as_u16());
         response.map(|body| body.recorded(record))
@@ -117,7 +122,10 @@ impl Proxy {
             Found::None => return Err(Refusal::NoRoute),
         };
         record.follow(&route);
-        route.limits.take(&self.limiter, &mut record.context).await?;
+        route
+            .limits
+            .take(&self.limiter, &mut record.context)
+            .await?;
         let upstream = match route.target {
             Target::Forward { upstream } => &self.upstreams[upstream],
             Target::Local(local) => return Ok(self.answer(local)),
@@ -139,9 +147,16 @@ impl Proxy {
         let mut plan = Plan::new(route.retry(), request);
         loop {
             let permit = upstream.admit().await?;
-            let Some(request) = plan.request() else { return Err(Refusal::NoEndpoint) };
-            let result =
-                forward::send(&mut record.context, upstream.upstream(), upstream.metrics(), request).await?;
+            let Some(request) = plan.request() else {
+                return Err(Refusal::NoEndpoint);
+            };
+            let result = forward::send(
+                &mut record.context,
+                upstream.upstream(),
+                upstream.metrics(),
+                request,
+            )
+            .await?;
             let late = permit.report(&result).await;
             match plan.next(result) {
                 Next::Done(Ok(received)) => return Ok(self.incoming(record, received, late)),
@@ -163,7 +178,10 @@ impl Proxy {
         path: Option<http::uri::PathAndQuery>,
         body: Incoming,
     ) -> Request<RequestBody> {
-        let authority = head.uri.authority().map(|one| HeaderValue::try_from(one.as_str()).ok());
+        let authority = head
+            .uri
+            .authority()
+            .map(|one| HeaderValue::try_from(one.as_str()).ok());
         let host = authority.unwrap_or_else(|| head.headers.get(HOST).cloned());
         let origin = Origin {
             peer: &peer.text,
@@ -186,7 +204,12 @@ impl Proxy {
     }
 
     /// The upstream's answer as the client gets it.
-    fn incoming(&self, record: &mut Record, received: Received, late: Option<circuit::LateFailure>) -> Response<Body> {
+    fn incoming(
+        &self,
+        record: &mut Record,
+        received: Received,
+        late: Option<circuit::LateFailure>,
+    ) -> Response<Body> {
         let mut response = received.map(|body| Body::upstream(body, late));
         *response.version_mut() = Version::HTTP_11;
         headers::prepare_response(response.headers_mut(), &record.context.request_id);
@@ -196,11 +219,16 @@ impl Proxy {
 
     fn answer(&self, local: Local) -> Response<Body> {
         let (kind, body) = match local {
-            Local::Health => ("application/json", Bytes::from_static(br#"{"status":"healthy"}"#)),
+            Local::Health => (
+                "application/json",
+                Bytes::from_static(br#"{"status":"healthy"}"#),
+            ),
             Local::Metrics => (prometheus::TEXT_FORMAT, self.metrics.render().into()),
         };
         let mut response = Response::new(Body::local(body));
-        response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+        response
+            .headers_mut()
+            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     }
 
@@ -224,7 +252,9 @@ impl Proxy {
     }
 
     fn count_retry(&self, route: &Route, reason: &str) -> std::sync::Arc<Counter> {
-        self.metrics.retries.with(&[route.settings.name.as_str(), reason])
+        self.metrics
+            .retries
+            .with(&[route.settings.name.as_str(), reason])
     }
 
     /// What need not be done for each request; called a few times a second.

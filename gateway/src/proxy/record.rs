@@ -46,12 +46,16 @@ impl RouteMetrics {
     fn count(&self, method: &Method, status: u16) {
         let method = method_label(method);
         let mut known = self.known.borrow_mut();
-        let seen = known.iter().find(|(name, code, _)| *code == status && *name == method);
+        let seen = known
+            .iter()
+            .find(|(name, code, _)| *code == status && *name == method);
         if let Some((_, _, counter)) = seen {
             counter.inc();
             return;
         }
-        let counter = self.requests.with(&[&self.name, method, &status.to_string()]);
+        let counter = self
+            .requests
+            .with(&[&self.name, method, &status.to_string()]);
         counter.inc();
         known.push((method, status, counter));
     }
@@ -82,7 +86,10 @@ pub(super) struct Recorder {
 
 impl Recorder {
     pub(super) fn new(metrics: &Metrics, access: Option<AccessLog>) -> Rc<Self> {
-        Rc::new(Self { access, unrouted: RouteMetrics::new(metrics, &"none".into()) })
+        Rc::new(Self {
+            access,
+            unrouted: RouteMetrics::new(metrics, &"none".into()),
+        })
     }
 
     /// Hands buffered lines over.
@@ -124,7 +131,14 @@ impl Record {
     /// Opens the record of a request.
     pub(super) fn begin(recorder: &Rc<Recorder>, context: Context) -> Self {
         let recorder = Rc::clone(recorder);
-        Self { context, recorder, route: None, status: None, bytes: 0, ended: false }
+        Self {
+            context,
+            recorder,
+            route: None,
+            status: None,
+            bytes: 0,
+            ended: false,
+        }
     }
 
     /// The route is known; from now on the request counts as in flight on it.
@@ -163,14 +177,19 @@ impl Record {
 impl Drop for Record {
     fn drop(&mut self) {
         let elapsed = self.context.started.elapsed();
-        let metrics = self.route.as_ref().map_or(&self.recorder.unrouted, |route| &route.metrics);
+        let metrics = self
+            .route
+            .as_ref()
+            .map_or(&self.recorder.unrouted, |route| &route.metrics);
         let status = self.status.unwrap_or(CLIENT_CLOSED_REQUEST);
         metrics.count(&self.context.method, status);
         metrics.duration.observe(elapsed);
         if self.route.is_some() {
             metrics.in_flight.add(-1);
         }
-        let Some(access) = &self.recorder.access else { return };
+        let Some(access) = &self.recorder.access else {
+            return;
+        };
         let context = &self.context;
         access.record(&Entry {
             request_id: context.request_id.to_str().unwrap_or_default(),
@@ -184,7 +203,11 @@ impl Drop for Record {
             upstream: context.upstream.as_ref().map(UpstreamName::as_str),
             upstream_duration_ms: context.upstream_time.map(millis),
             attempts: context.attempts,
-            decision: if self.ended { context.decision } else { "client_gone" },
+            decision: if self.ended {
+                context.decision
+            } else {
+                "client_gone"
+            },
         });
     }
 }

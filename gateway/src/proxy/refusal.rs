@@ -22,7 +22,10 @@ pub(super) enum Refusal {
     /// The request cannot be forwarded as it is.
     BadRequest(&'static str),
     /// A limit is spent.
-    Limited { policies: Vec<PolicyName>, retry_after: Micros },
+    Limited {
+        policies: Vec<PolicyName>,
+        retry_after: Micros,
+    },
     /// The upstream's circuit is open.
     CircuitOpen { retry_after: Micros },
     /// The upstream has no endpoint to send to.
@@ -66,7 +69,14 @@ impl Refusal {
             title: &'static str,
             detail: &'static str,
         ) -> Shape {
-            Shape { status, label, error, kind, title, detail }
+            Shape {
+                status,
+                label,
+                error,
+                kind,
+                title,
+                detail,
+            }
         }
         match self {
             Self::NoRoute => shape(
@@ -146,7 +156,14 @@ impl Refusal {
 
     /// The answer. `request_id` has been checked to need no escaping; `hop` names this deployment.
     pub(super) fn into_response(self, request_id: &HeaderValue, hop: &str) -> Response<Body> {
-        let Shape { status, error, kind, title, detail, .. } = self.shape();
+        let Shape {
+            status,
+            error,
+            kind,
+            title,
+            detail,
+            ..
+        } = self.shape();
         let id = request_id.to_str().unwrap_or_default();
         let code = status.as_u16();
         let mut json = format!(
@@ -161,13 +178,19 @@ impl Refusal {
         let mut response = Response::new(Body::local(json));
         *response.status_mut() = status;
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        headers.insert(
+            CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
         if let Ok(value) = HeaderValue::try_from(format!("{hop};error={error}")) {
             headers.insert(PROXY_STATUS, value);
         }
         match self {
             Self::Limited { retry_after, .. } | Self::CircuitOpen { retry_after } => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.ceil_secs().max(1)));
+                headers.insert(
+                    RETRY_AFTER,
+                    HeaderValue::from(retry_after.ceil_secs().max(1)),
+                );
             }
             Self::NoEndpoint => {
                 headers.insert(RETRY_AFTER, HeaderValue::from(1));
@@ -194,7 +217,10 @@ mod tests {
         let response = refusal.into_response(&HeaderValue::from_static("id-1"), "edge");
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()[RETRY_AFTER], "2");
-        assert_eq!(response.headers()[PROXY_STATUS], "edge;error=http_request_denied");
+        assert_eq!(
+            response.headers()[PROXY_STATUS],
+            "edge;error=http_request_denied"
+        );
         let body: serde_json::Value =
             serde_json::from_slice(response.into_body().local_bytes().unwrap()).unwrap();
         assert_eq!(body["violated-policies"][0], "per-client");

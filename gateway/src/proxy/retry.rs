@@ -30,7 +30,12 @@ pub(super) enum Next {
 impl<'a> Plan<'a> {
     pub(super) fn new(settings: &'a RetrySettings, request: Request<RequestBody>) -> Self {
         let idempotent = is_idempotent(request.method());
-        Self { settings, made: 0, idempotent, next: Some(request) }
+        Self {
+            settings,
+            made: 0,
+            idempotent,
+            next: Some(request),
+        }
     }
 
     /// The request to send now. None once the plan is at its end, which its caller has been told.
@@ -56,7 +61,9 @@ impl<'a> Plan<'a> {
 
     fn reason(&self, result: &Result<Received, AttemptError>) -> Option<&'static str> {
         match result {
-            Err(error) if error.nothing_sent() || (self.idempotent && error.is_upstream_fault()) => {
+            Err(error)
+                if error.nothing_sent() || (self.idempotent && error.is_upstream_fault()) =>
+            {
                 Some(error.label())
             }
             Ok(response) if self.idempotent => match response.status() {
@@ -71,7 +78,12 @@ impl<'a> Plan<'a> {
 
     /// Full jitter: anything from nothing to the exponential delay, so that clients do not come back in step.
     fn backoff(&self, jitter: f64) -> Duration {
-        let RetrySettings { initial_delay, multiplier, max_delay, .. } = self.settings;
+        let RetrySettings {
+            initial_delay,
+            multiplier,
+            max_delay,
+            ..
+        } = self.settings;
         let exponent = i32::try_from(self.made.saturating_sub(1)).unwrap_or(i32::MAX);
         let seconds = initial_delay.as_secs_f64() * multiplier.powi(exponent);
         let capped = seconds.min(max_delay.as_secs_f64());
@@ -100,11 +112,18 @@ mod tests {
     use super::*;
 
     fn settings(attempts: u32) -> RetrySettings {
-        RetrySettings { attempts, ..RetrySettings::default() }
+        RetrySettings {
+            attempts,
+            ..RetrySettings::default()
+        }
     }
 
     fn request(method: Method) -> Request<RequestBody> {
-        Request::builder().method(method).uri("/x").body(RequestBody::Empty).unwrap()
+        Request::builder()
+            .method(method)
+            .uri("/x")
+            .body(RequestBody::Empty)
+            .unwrap()
     }
 
     fn outcomes(method: Method, attempts: u32, error: fn() -> AttemptError) -> u32 {

@@ -100,24 +100,31 @@ impl RouteTable {
         let mut paths = matchit::Router::new();
         for (pattern, sharing) in grouped {
             let name = sharing.first().map(|route| route.settings.name.to_string());
-            paths.insert(pattern.clone(), sharing).map_err(|error| RouteError::Path {
-                route: name.unwrap_or_default(),
-                path: pattern,
-                reason: error.to_string(),
-            })?;
+            paths
+                .insert(pattern.clone(), sharing)
+                .map_err(|error| RouteError::Path {
+                    route: name.unwrap_or_default(),
+                    path: pattern,
+                    reason: error.to_string(),
+                })?;
         }
         Ok(Self { paths })
     }
 
     /// The route for a method and a target.
     pub(super) fn find(&self, method: &Method, uri: &Uri) -> Found {
-        let Ok(matched) = self.paths.at(uri.path()) else { return Found::None };
+        let Ok(matched) = self.paths.at(uri.path()) else {
+            return Found::None;
+        };
         let accepts = |route: &&Rc<Route>| {
             route.settings.methods.is_empty() || route.settings.methods.contains(method)
         };
         match matched.value.iter().find(accepts) {
             Some(route) => {
-                let path = route.rewrite.as_ref().and_then(|to| to.apply(&matched.params, uri));
+                let path = route
+                    .rewrite
+                    .as_ref()
+                    .and_then(|to| to.apply(&matched.params, uri));
                 Found::Route(Rc::clone(route), path)
             }
             None => Found::MethodNotAllowed(allow(matched.value)),
@@ -138,7 +145,10 @@ fn allow(sharing: &[Rc<Route>]) -> HeaderValue {
     match sharing {
         [only] => only.allow.clone(),
         several => {
-            let all: Vec<_> = several.iter().filter_map(|one| one.allow.to_str().ok()).collect();
+            let all: Vec<_> = several
+                .iter()
+                .filter_map(|one| one.allow.to_str().ok())
+                .collect();
             HeaderValue::from_str(&all.join(", ")).unwrap_or(HeaderValue::from_static(""))
         }
     }
@@ -195,7 +205,8 @@ impl Rewrite {
 
     /// The path for upstream with the query untouched; nothing when the result would be no path.
     fn apply(&self, parameters: &matchit::Params<'_, '_>, uri: &Uri) -> Option<PathAndQuery> {
-        let mut path = String::with_capacity(uri.path().len() + uri.query().map_or(0, str::len) + 2);
+        let mut path =
+            String::with_capacity(uri.path().len() + uri.query().map_or(0, str::len) + 2);
         for part in &self.0 {
             path.push_str(match part {
                 Part::Text(text) => text,
@@ -213,7 +224,12 @@ impl Rewrite {
 mod tests {
     use super::*;
 
-    fn settings(name: &str, path: &str, rewrite: Option<&str>, methods: &[Method]) -> RouteSettings {
+    fn settings(
+        name: &str,
+        path: &str,
+        rewrite: Option<&str>,
+        methods: &[Method],
+    ) -> RouteSettings {
         RouteSettings {
             name: name.into(),
             path: path.to_owned(),
@@ -237,9 +253,10 @@ mod tests {
 
     fn follow(table: &RouteTable, method: Method, uri: &str) -> (String, String) {
         match table.find(&method, &uri.parse().unwrap()) {
-            Found::Route(route, path) => {
-                (route.settings.name.to_string(), path.map_or(String::new(), |path| path.to_string()))
-            }
+            Found::Route(route, path) => (
+                route.settings.name.to_string(),
+                path.map_or(String::new(), |path| path.to_string()),
+            ),
             Found::MethodNotAllowed(allow) => ("405".into(), allow.to_str().unwrap().into()),
             Found::None => ("404".into(), String::new()),
         }
@@ -247,7 +264,12 @@ mod tests {
 
     #[test]
     fn a_prefix_is_stripped_and_the_query_kept() {
-        let table = table(vec![settings("proxy", "/proxy/{*path}", Some("/{path}"), &[])]);
+        let table = table(vec![settings(
+            "proxy",
+            "/proxy/{*path}",
+            Some("/{path}"),
+            &[],
+        )]);
         for (uri, to) in [
             ("/proxy/a/b?x=1&y=%2F", "/a/b?x=1&y=%2F"),
             ("/proxy/", "/"),
@@ -255,7 +277,11 @@ mod tests {
             ("/proxy/%2e%2e/x", "/%2e%2e/x"),
             ("/proxy//double", "//double"),
         ] {
-            assert_eq!(follow(&table, Method::GET, uri), ("proxy".into(), to.into()), "{uri}");
+            assert_eq!(
+                follow(&table, Method::GET, uri),
+                ("proxy".into(), to.into()),
+                "{uri}"
+            );
         }
         assert_eq!(follow(&table, Method::GET, "/other").0, "404");
         assert_eq!(follow(&table, Method::GET, "/proxy").0, "404");
@@ -264,12 +290,20 @@ mod tests {
     #[test]
     fn methods_share_a_path() {
         let table = table(vec![
-            settings("read", "/users/{id}", Some("/v1/users/{id}/full"), &[Method::GET, Method::HEAD]),
+            settings(
+                "read",
+                "/users/{id}",
+                Some("/v1/users/{id}/full"),
+                &[Method::GET, Method::HEAD],
+            ),
             settings("write", "/users/{id}", None, &[Method::PUT]),
         ]);
         let read = ("read".to_owned(), "/v1/users/7/full?a".to_owned());
         assert_eq!(follow(&table, Method::GET, "/users/7?a"), read);
-        assert_eq!(follow(&table, Method::PUT, "/users/7"), ("write".into(), String::new()));
+        assert_eq!(
+            follow(&table, Method::PUT, "/users/7"),
+            ("write".into(), String::new())
+        );
         assert_eq!(
             follow(&table, Method::DELETE, "/users/7"),
             ("405".into(), "GET, HEAD, PUT".into())

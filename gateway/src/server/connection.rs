@@ -39,7 +39,12 @@ impl Serve {
     }
 
     /// Serves `stream` until it ends, or until the drain has let its last request finish.
-    pub(super) async fn connection(&self, stream: TcpStream, address: SocketAddr, mut drain: Signal) {
+    pub(super) async fn connection(
+        &self,
+        stream: TcpStream,
+        address: SocketAddr,
+        mut drain: Signal,
+    ) {
         if stream.set_nodelay(true).is_err() {
             return;
         }

@@ -37,7 +37,9 @@ impl Worker {
     /// # Errors
     /// What ended it before its time.
     pub fn join(self) -> io::Result<()> {
-        self.thread.join().unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))
+        self.thread
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("a worker panicked")))
     }
 }
 
@@ -45,24 +47,39 @@ impl Worker {
 ///
 /// # Errors
 /// When the system refuses a thread.
-pub fn spawn<F>(index: usize, socket: TcpListener, settings: &Settings, signal: Signal, proxy: F) -> io::Result<Worker>
+pub fn spawn<F>(
+    index: usize,
+    socket: TcpListener,
+    settings: &Settings,
+    signal: Signal,
+    proxy: F,
+) -> io::Result<Worker>
 where
-    F: FnOnce() -> Rc<Proxy> + Send + 'static,
+    F: FnOnce() -> io::Result<Rc<Proxy>> + Send + 'static,
 {
     let (header_timeout, drain_timeout) = (settings.header_timeout, settings.drain_timeout);
-    let thread = std::thread::Builder::new().name(format!("worker-{index}")).spawn(move || {
-        enter_shard(index + 1);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let local = LocalSet::new();
-        local.block_on(&runtime, async move {
-            let serve = Rc::new(Serve::new(proxy(), header_timeout));
-            run(socket, &serve, signal, drain_timeout).await
-        })
-    })?;
+    let thread = std::thread::Builder::new()
+        .name(format!("worker-{index}"))
+        .spawn(move || {
+            enter_shard(index + 1);
+            let runtime = tokio::runtime::Builder::new_current_thread()
+                .enable_all()
+                .build()?;
+            let local = LocalSet::new();
+            local.block_on(&runtime, async move {
+                let serve = Rc::new(Serve::new(proxy()?, header_timeout));
+                run(socket, &serve, signal, drain_timeout).await
+            })
+        })?;
     Ok(Worker { thread })
 }
 
-async fn run(socket: TcpListener, serve: &Rc<Serve>, signal: Signal, drain_timeout: Duration) -> io::Result<()> {
+async fn run(
+    socket: TcpListener,
+    serve: &Rc<Serve>,
+    signal: Signal,
+    drain_timeout: Duration,
+) -> io::Result<()> {
     let open = Rc::new(Open::default());
     let ticking = tokio::task::spawn_local(tick(Rc::clone(serve)));
     accept(socket, serve, &open, signal).await?;
@@ -75,7 +92,12 @@ async fn run(socket: TcpListener, serve: &Rc<Serve>, signal: Signal, drain_timeo
 }
 
 /// Accepts until the drain begins; then empties the kernel's queue, whose clients believe that they are connected.
-async fn accept(socket: TcpListener, serve: &Rc<Serve>, open: &Rc<Open>, signal: Signal) -> io::Result<()> {
+async fn accept(
+    socket: TcpListener,
+    serve: &Rc<Serve>,
+    open: &Rc<Open>,
+    signal: Signal,
+) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let mut stop = signal.clone();
     loop {
@@ -104,7 +126,13 @@ async fn accept(socket: TcpListener, serve: &Rc<Serve>, open: &Rc<Open>, signal:
     Ok(())
 }
 
-fn start(serve: &Rc<Serve>, open: &Rc<Open>, signal: &Signal, stream: TcpStream, address: SocketAddr) {
+fn start(
+    serve: &Rc<Serve>,
+    open: &Rc<Open>,
+    signal: &Signal,
+    stream: TcpStream,
+    address: SocketAddr,
+) {
     let guard = Open::enter(open);
     let (serve, signal) = (Rc::clone(serve), signal.clone());
     tokio::task::spawn_local(async move {
@@ -116,7 +144,10 @@ fn start(serve: &Rc<Serve>, open: &Rc<Open>, signal: &Signal, stream: TcpStream,
 /// Errors of one connection that failed before it was accepted, not of the listener.
 fn is_connection_error(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+    matches!(
+        error.kind(),
+        ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted
+    )
 }
 
 async fn tick(serve: Rc<Serve>) {

@@ -185,7 +185,12 @@ impl Metrics {
     /// The exposition in the Prometheus text format.
     #[must_use]
     pub fn render(&self) -> String {
-        for source in self.sources.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+        for source in self
+            .sources
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .iter()
+        {
             source(self);
         }
         TextEncoder::new()

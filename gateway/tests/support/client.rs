@@ -33,7 +33,11 @@ impl Answer {
     pub async fn read(response: Response<Incoming>) -> Self {
         let (head, body) = response.into_parts();
         let body = body.collect().await.expect("the body").to_bytes();
-        Self { status: head.status.as_u16(), headers: head.headers, body }
+        Self {
+            status: head.status.as_u16(),
+            headers: head.headers,
+            body,
+        }
     }
 }
 
@@ -51,7 +55,10 @@ impl Client {
         Self(sender)
     }
 
-    pub async fn try_send(&mut self, request: Request<RequestBody>) -> hyper::Result<Response<Incoming>> {
+    pub async fn try_send(
+        &mut self,
+        request: Request<RequestBody>,
+    ) -> hyper::Result<Response<Incoming>> {
         self.0.ready().await?;
         self.0.send_request(request).await
     }
@@ -75,9 +82,17 @@ pub fn post(path: &str, body: impl Into<Bytes>) -> Request<RequestBody> {
     build(Method::POST, path, &[], Full::new(body.into()).boxed())
 }
 
-pub fn build(method: Method, path: &str, headers: &[(&str, &str)], body: RequestBody) -> Request<RequestBody> {
+pub fn build(
+    method: Method,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: RequestBody,
+) -> Request<RequestBody> {
     let mut request = Request::builder().method(method).uri(path);
-    if !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("host")) {
+    if !headers
+        .iter()
+        .any(|(name, _)| name.eq_ignore_ascii_case("host"))
+    {
         request = request.header("host", "gateway.test");
     }
     for (name, value) in headers {

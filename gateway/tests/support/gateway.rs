@@ -34,13 +34,22 @@ impl Gateway {
     }
 
     pub fn sharing(store: &Store, upstream: &str, more: &[(&str, &str)]) -> Self {
-        Self::with(upstream, more, Given { embedded: Some(store.clone()), ..Given::default() })
+        Self::with(
+            upstream,
+            more,
+            Given {
+                embedded: Some(store.clone()),
+                ..Given::default()
+            },
+        )
     }
 
     fn with(upstream: &str, more: &[(&str, &str)], given: Given) -> Self {
         let config = load(&Source::from_variables(variables(upstream, more)));
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-        Self(Some(App::start(config, given).unwrap_or_else(|error| panic!("{error}"))))
+        Self(Some(
+            App::start(config, given).unwrap_or_else(|error| panic!("{error}")),
+        ))
     }
 
     fn app(&self) -> &App {
@@ -63,7 +72,9 @@ impl Gateway {
     pub async fn metric(&self, sample: &str) -> f64 {
         let exposition = client::get(self.admin(), "/metrics").await;
         let text = String::from_utf8(exposition.body.to_vec()).expect("text");
-        let line = text.lines().find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix(sample)?.strip_prefix(' '));
         line.map_or(0.0, |value| value.parse().expect("a number"))
     }
 }

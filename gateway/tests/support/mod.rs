@@ -1,6 +1,11 @@
 //! What the tests of the whole gateway share: a client, gateways in this process or as processes, and waiting for a condition.
 
-#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    missing_docs,
+    reason = "each test binary uses a part"
+)]
 
 pub mod client;
 pub mod gateway;

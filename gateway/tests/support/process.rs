@@ -38,8 +38,12 @@ impl Process {
                 kept.lock().unwrap().push(value);
             }
         });
-        let mut process =
-            Self { child, proxy: ([0, 0, 0, 0], 0).into(), admin: ([0, 0, 0, 0], 0).into(), lines };
+        let mut process = Self {
+            child,
+            proxy: ([0, 0, 0, 0], 0).into(),
+            admin: ([0, 0, 0, 0], 0).into(),
+            lines,
+        };
         let started = process.event("started").await;
         let address = |key: &str| started[key].as_str().expect(key).parse().expect(key);
         (process.proxy, process.admin) = (address("proxy"), address("admin"));
@@ -79,9 +83,18 @@ impl Process {
 
     /// The most memory it ever had resident, in bytes.
     pub fn peak_memory(&self) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("status");
-        let line = status.lines().find(|line| line.starts_with("VmHWM:")).expect("VmHWM");
-        let kib: u64 = line.split_whitespace().nth(1).expect("a number").parse().expect("a number");
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("status");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with("VmHWM:"))
+            .expect("VmHWM");
+        let kib: u64 = line
+            .split_whitespace()
+            .nth(1)
+            .expect("a number")
+            .parse()
+            .expect("a number");
         kib * 1024
     }
 }
