@@ -2,6 +2,13 @@
 //!
 //! The scripts take an explicit time as one argument more, which the gateway never sends.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the verdict"
+)]
+
 mod support {
     pub(crate) mod redis;
 }

@@ -1,10 +1,17 @@
 //! The shared store in every arrangement and every kind of trouble we promise to handle, with real servers.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the verdict"
+)]
+
 mod support {
     pub(crate) mod redis;
 }
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use gateway::policy::ids::{BucketId, ClientId};
@@ -90,6 +97,26 @@ async fn a_killed_server_is_found_out_quickly_and_found_again() {
     server.restart();
     eventually("the store is found again", async || store.is_up()).await;
     works(&store).await;
+}
+
+#[tokio::test]
+async fn every_call_that_was_made_is_observed() {
+    let mut server = Server::start().await;
+    let heard = Arc::new(Mutex::new(Vec::new()));
+    let listening = Arc::clone(&heard);
+    let observer: op::Observer = Arc::new(move |op, result, _took| {
+        listening.lock().unwrap().push((op.label(), result));
+    });
+    let health = Arc::new(Health::new(1));
+    let url = StoreUrl::parse(&server.url()).unwrap();
+    let store = Store::redis(&url, &settings(), health, observer).unwrap();
+    take(&store, "a").await.unwrap();
+    store.ping().await.unwrap();
+    server.kill();
+    let lost = take(&store, "a").await.unwrap_err();
+    assert_eq!(take(&store, "a").await, Err(StoreError::Down));
+    let expected = [("take", "ok"), ("ping", "ok"), ("take", lost.label())];
+    assert_eq!(*heard.lock().unwrap(), expected);
 }
 
 #[tokio::test]
@@ -246,6 +273,21 @@ async fn a_master_that_became_a_replica_is_left() {
 }
 
 #[tokio::test]
+async fn a_channel_that_broke_ends() {
+    let mut server = Server::start().await;
+    let store = open(&server.url());
+    let mut events = store.subscribe().await.unwrap();
+    server.freeze();
+    assert_eq!(events.next().await, None, "silence is noticed");
+    server.thaw();
+    server.answers().await;
+    let mut events = store.subscribe().await.unwrap();
+    server.kill();
+    assert_eq!(events.next().await, None);
+    assert!(store.subscribe().await.is_err());
+}
+
+#[tokio::test]
 async fn a_cluster_serves_while_a_slot_moves() {
     let cluster = Cluster::start().await;
     let store = watched(&cluster.url());
@@ -295,8 +337,10 @@ async fn sentinels_name_the_new_master() {
     let mut watched_servers = Watched::start().await;
     let store = watched(&watched_servers.url());
     works(&store).await;
+    let mut events = store.subscribe().await.unwrap();
     watched_servers.master.kill();
     assert!(take(&store, "a").await.is_err());
+    assert_eq!(events.next().await, None);
     let replica = &watched_servers.replica;
     eventually("the replica is promoted", async || {
         let role: redis::RedisResult<redis::Value> = replica.run(&["ROLE"]).await;
@@ -305,6 +349,9 @@ async fn sentinels_name_the_new_master() {
     .await;
     works(&store).await;
     assert!(store.is_up());
+    let mut events = store.subscribe().await.unwrap();
+    store.forget(&bucket("a")).await.unwrap();
+    assert!(events.next().await.is_some());
     let kept: Option<String> = replica
         .run(&["GET", "api-gateway:v1:limit:{p:works}"])
         .await

@@ -2,6 +2,13 @@
 //!
 //! The embedded store runs on paused time, so its waits cost nothing; Redis keeps its own time and really waits.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the verdict"
+)]
+
 mod support {
     pub(crate) mod redis;
 }

@@ -112,7 +112,13 @@ impl Server {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}", self.port)
+        let wanted = self
+            .arguments
+            .iter()
+            .position(|word| word == "--requirepass");
+        let password = wanted.and_then(|at| self.arguments.get(at + 1));
+        let credentials = password.map_or_else(String::new, |password| format!(":{password}@"));
+        format!("redis://{credentials}127.0.0.1:{}", self.port)
     }
 
     /// Runs one command on a connection of its own.
@@ -149,12 +155,16 @@ pub(crate) fn command(words: &[&str]) -> Cmd {
     command
 }
 
+/// What the servers behind sentinels ask for; the sentinels themselves ask for nothing.
+const PASSWORD: &str = "s3cr3t";
+
 /// A sentinel process, which is a server with a file.
 pub(crate) fn sentinel(master_port: u16) -> Server {
     let dir = TempDir::new().expect("a directory");
     let file = dir.path().join("sentinel.conf");
     let text = format!(
         "sentinel monitor main 127.0.0.1 {master_port} 2\n\
+         sentinel auth-pass main {PASSWORD}\n\
          sentinel down-after-milliseconds main 500\n\
          sentinel failover-timeout main 2000\n"
     );
@@ -186,9 +196,11 @@ pub(crate) struct Watched {
 
 impl Watched {
     pub(crate) async fn start() -> Self {
-        let master = Server::start().await;
+        let secret = ["--requirepass", PASSWORD, "--masterauth", PASSWORD];
+        let master = Server::start_with(&secret).await;
         let port = master.port().to_string();
-        let replica = Server::start_with(&["--replicaof", "127.0.0.1", &port]).await;
+        let following = ["--replicaof", "127.0.0.1", &port];
+        let replica = Server::start_with(&[&secret[..], &following].concat()).await;
         eventually("the replica follows", async || {
             let said: RedisResult<String> = replica.run(&["INFO", "replication"]).await;
             said.is_ok_and(|said| said.contains("master_link_status:up"))
@@ -220,7 +232,7 @@ impl Watched {
     pub(crate) fn url(&self) -> String {
         let ports = self.sentinels.iter().map(Server::port);
         let hosts: Vec<String> = ports.map(|port| format!("127.0.0.1:{port}")).collect();
-        format!("redis+sentinel://{}/main", hosts.join(","))
+        format!("redis+sentinel://:{PASSWORD}@{}/main", hosts.join(","))
     }
 }
 
