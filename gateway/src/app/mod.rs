@@ -8,6 +8,7 @@ mod background;
 mod observe;
 mod replica;
 pub mod demo;
+pub mod health;
 pub mod run;
 
 use std::io;

@@ -91,7 +91,7 @@ pub(super) fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn complain(code: u8, problem: &dyn std::fmt::Display) -> ExitCode {
+pub(super) fn complain(code: u8, problem: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("{problem}");
     ExitCode::from(code)
 }
