@@ -1,3 +1,181 @@
-//! Floor 1b: the near side of the limits.
+//! Floor 1b: the near side of the limits. Read this page first.
+//!
+//! One [`Limiter`] serves one data-plane thread. Most requests it answers from memory: out of a lease, a batch of tokens debited
+//! ahead for a hot client ([`lease`]), or by an earlier denial that still holds ([`denial`]). The others wait for a debit of the
+//! shared bucket, one at a time for each client, for everyone who waits by then ([`flight`], [`entry`]). When the store does not
+//! answer, the policy says what happens ([`degrade`]).
+//!
+//! Guarantees: always a verdict, never an error. With τ the policy's `lease_lifetime`, or 0 without leases, all replicas together
+//! admit at most C + r·(t + 2τ) over any interval of length t; the proof is in [`lease`]. Without leases tokens still go back
+//! where a request of several tokens, or one under several limits, is denied half-way: there, too, at most τ later. Memory is
+//! bounded ([`table`]). A request that leaves while it waits costs nothing if its debit was not sent, else what it asked for.
+//!
+//! Must not: be shared between threads, speak HTTP, read the store's keys.
 
+mod all;
+mod degrade;
+mod denial;
+mod entry;
+mod flight;
+mod inner;
+mod lease;
+mod policies;
+mod recent;
+mod returns;
 pub mod settings;
+mod shared;
+mod table;
+mod tally;
+#[cfg(test)]
+mod testing;
+mod verdict;
+
+use std::cell::{Cell, RefCell};
+use std::net::IpAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+
+pub use all::{Verdicts, Want};
+pub use policies::Policy;
+pub use shared::Shared;
+pub use tally::{Count, Tally, Totals};
+pub use verdict::{By, Decision, Verdict};
+
+use crate::policy::ids::{ClientId, PolicyName};
+use crate::store::Store;
+use inner::Inner;
+use returns::Returns;
+use settings::PolicySettings;
+use table::Table;
+
+/// What a limiter may remember.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Bounds {
+    /// Clients remembered, each for one limit. At up to 200 bytes each, 65,536 of them are 13 MB a thread.
+    pub clients: usize,
+    /// Requests that may wait for one client's debit.
+    pub waiting: usize,
+}
+
+impl Default for Bounds {
+    fn default() -> Self {
+        Self {
+            clients: 65_536,
+            waiting: 1_024,
+        }
+    }
+}
+
+/// The limits, as one thread enforces them. Cheap to clone within the thread.
+#[derive(Clone, Debug)]
+pub struct Limiter {
+    inner: Rc<Inner>,
+}
+
+impl Limiter {
+    /// A limiter for the present thread. Call it, and everything it offers, within that thread's `LocalSet`.
+    #[must_use]
+    pub fn new(store: Store, policies: Vec<PolicySettings>, shared: Arc<Shared>) -> Self {
+        Self::bounded(store, policies, shared, Bounds::default())
+    }
+
+    /// The same with other bounds.
+    #[must_use]
+    pub fn bounded(
+        store: Store,
+        policies: Vec<PolicySettings>,
+        shared: Arc<Shared>,
+        bounds: Bounds,
+    ) -> Self {
+        shared.joined();
+        let limiter = Self {
+            inner: Rc::new(Inner {
+                returns: Returns::start(store.clone(), Arc::clone(&shared)),
+                store,
+                shared,
+                policies: RefCell::default(),
+                table: RefCell::new(Table::new(bounds.clients)),
+                resets: Cell::new(0),
+                waiting: bounds.waiting.max(1),
+            }),
+        };
+        limiter.replace(policies);
+        limiter
+    }
+
+    /// The limit of that name: asked once per route, not per request.
+    #[must_use]
+    pub fn policy(&self, name: &PolicyName) -> Option<Rc<Policy>> {
+        self.inner.policies.borrow().find(name).cloned()
+    }
+
+    /// Debits `cost` tokens of `client`'s bucket, or says when to come back. Dropped half-way, it disturbs nobody else.
+    pub async fn take(&self, policy: &Rc<Policy>, client: &ClientId, cost: u64) -> Verdict {
+        let want = Want {
+            policy,
+            client,
+            cost,
+        };
+        let verdict = self.inner.outcome(&want).await.verdict;
+        policy.tally.decided(verdict.decision, verdict.by);
+        verdict
+    }
+
+    /// Puts other limits in force. What stayed the same keeps its memory; what changed or went gives its leases back.
+    pub fn replace(&self, settings: Vec<PolicySettings>) {
+        let inner = &self.inner;
+        let mut policies = inner.policies.borrow_mut();
+        policies.replace(settings, &inner.shared);
+        let retired = |slot: &table::Slot| !policies.holds(&slot.policy);
+        for mut slot in inner.table.borrow_mut().remove(retired) {
+            let held = slot.entry.surrender();
+            inner.returns.give(&slot.policy, &slot.client, held);
+        }
+    }
+
+    /// An operator reset the bucket of `client`, given as text: what was remembered of it is void.
+    pub fn forget(&self, name: &PolicyName, client: &str) {
+        self.inner
+            .resets
+            .set(self.inner.resets.get().wrapping_add(1));
+        let Some(policy) = self.policy(name) else {
+            return;
+        };
+        let mut table = self.inner.table.borrow_mut();
+        for client in readings(client).into_iter().flatten() {
+            let hash = table.hash(&policy, &client);
+            let place = table.find(hash, &policy, &client);
+            if let Some(slot) = place.and_then(|place| table.at(place)) {
+                slot.entry.forget();
+            }
+        }
+    }
+
+    /// Gives every lease back, and waits until that is done: for a drain, after the last request.
+    pub async fn give_back_all(&self) {
+        let inner = &self.inner;
+        let mut last = Vec::new();
+        for slot in inner.table.borrow_mut().iter_mut() {
+            for tranche in slot.entry.surrender().into_iter().flatten() {
+                last.push((Rc::clone(&slot.policy), slot.client.clone(), tranche));
+            }
+        }
+        returns::give_back_now(&inner.store, &inner.shared, last).await;
+    }
+
+    /// How many clients are remembered.
+    #[must_use]
+    pub fn remembered(&self) -> usize {
+        self.inner.table.borrow().len()
+    }
+}
+
+/// Whom a text may stand for: an address or a network, and in any case a text.
+fn readings(client: &str) -> [Option<ClientId>; 2] {
+    let (address, prefix) = client.split_once('/').unwrap_or((client, "128"));
+    let address = address.parse::<IpAddr>().ok().zip(prefix.parse().ok());
+    [
+        address.map(|(address, prefix)| ClientId::from_address(address, prefix)),
+        Some(ClientId::Text(client.into())),
+    ]
+}

@@ -6,7 +6,7 @@ use crate::policy::ids::PolicyName;
 use crate::policy::token_bucket::BucketSpec;
 
 /// A limit that routes refer to by name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PolicySettings {
     /// Its name in routes, headers, metrics and keys.
     pub name: PolicyName,

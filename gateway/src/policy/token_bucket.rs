@@ -86,7 +86,8 @@ impl BucketSpec {
     }
 
     /// Refill time of `tokens`, rounded up: what a debit costs.
-    const fn cost(&self, tokens: u64) -> Micros {
+    #[must_use]
+    pub const fn cost(&self, tokens: u64) -> Micros {
         Micros::new((tokens * self.refill.per().get()).div_ceil(self.refill.tokens()))
     }
 
