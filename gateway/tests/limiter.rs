@@ -1,5 +1,12 @@
 //! The near side of the limits against the embedded store, in paused time: every number it promises.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the verdict"
+)]
+
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
