@@ -14,11 +14,12 @@ mod upstream;
 use std::time::Duration;
 
 use super::path::KeyPath;
-use super::problem::{Origin, Report};
+use super::problem::{Origin, Problem, Report};
 use super::raw::{List, Raw, Text};
 use super::tree::Tree;
 use super::{Config, Problems};
 use crate::policy::units::Micros;
+use crate::proxy;
 
 /// The longest name: it becomes part of keys, labels and headers.
 const MAX_NAME: usize = 64;
@@ -42,38 +43,48 @@ pub(super) fn validate(
         tree,
         report: &mut report,
     };
-    let known = route::Known::of(&raw);
-    let identity = listener::identity(&mut check, &raw.server);
-    let hop = listener::hop(&mut check, &raw.server);
-    let server = listener::server(&mut check, &raw.server);
-    let admin = listener::admin(&mut check, &raw.admin);
-    listener::conflict(&mut check, &raw);
-    let store = store::store(&mut check, raw.store);
-    let log = log::log(&mut check, raw.log);
-    let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
-    let limits = check.named("limits", raw.limits, limit::limit);
-    let routes = route::routes(&mut check, raw.routes, &known);
+    let config = config(&mut check, raw);
     let warnings = report.finish()?;
-    let whole = (|| {
-        Some(Config {
-            server: server?,
-            admin: admin?,
-            store: store?,
-            log: log?,
-            upstreams,
-            limits,
-            proxy: crate::proxy::settings::Settings {
-                routes,
-                identity: identity?,
-                hop: hop?,
-            },
+    match config {
+        Some(config) => Ok(Config {
             warnings,
             effective,
-        })
-    })();
-    whole.ok_or_else(|| {
-        let message = "a value is missing and nothing says which: please report this";
-        super::Problem::new(Origin::Default, KeyPath::default(), message).into()
+            ..config
+        }),
+        None => {
+            let message = "a value is missing and nothing says which: please report this";
+            Err(Problem::new(Origin::Default, KeyPath::default(), message).into())
+        }
+    }
+}
+
+/// Every section is checked before the first that failed ends it.
+fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
+    let known = route::Known::of(&raw);
+    listener::conflict(check, &raw);
+    let identity = listener::identity(check, &raw.server);
+    let hop = listener::hop(check, &raw.server);
+    let server = listener::server(check, &raw.server);
+    let admin = listener::admin(check, &raw.admin);
+    let store = store::store(check, raw.store);
+    let log = log::log(check, raw.log);
+    let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
+    let limits = check.named("limits", raw.limits, limit::limit);
+    let routes = route::routes(check, raw.routes, &known);
+    Some(Config {
+        server: server?,
+        admin: admin?,
+        store: store?,
+        log: log?,
+        upstreams,
+        limits,
+        proxy: proxy::settings::Settings {
+            routes,
+            identity: identity?,
+            hop: hop?,
+        },
+        warnings: Vec::new(),
+        effective: String::new(),
     })
 }
 

@@ -53,11 +53,7 @@ fn url(
             }
         }
         (None, None) => {
-            if !check.tree.is_faulty(at) {
-                check.report.warning(
-                    "no store is configured: limits and circuits are this process's alone; set REDIS_URL or `store.url` to share them",
-                );
-            }
+            alone(check, at);
             return Some(None);
         }
     };
@@ -70,6 +66,15 @@ fn url(
     match StoreUrl::parse(secret.expose()) {
         Ok(url) => Some(Some(url)),
         Err(error) => check.problem(&path, &format!("{place}{error}")),
+    }
+}
+
+/// Nothing is shared: fine for one process, and a surprise for ten.
+fn alone(check: &mut Check<'_>, at: &KeyPath) {
+    if !check.tree.is_faulty(at) {
+        check.report.warning(
+            "no store is configured: limits and circuits are this process's alone; set REDIS_URL or `store.url` to share them",
+        );
     }
 }
 
