@@ -6,6 +6,7 @@ use std::rc::Rc;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
 
+use super::answer::Answers;
 use super::limit::Limits;
 use super::record::RouteMetrics;
 use super::settings::{RetrySettings, RouteSettings};
@@ -17,6 +18,7 @@ pub(super) struct Route {
     pub(super) target: Target,
     pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
+    pub(super) answers: Answers,
     rewrite: Option<Rewrite>,
     allow: HeaderValue,
 }
@@ -166,6 +168,7 @@ impl Route {
         Self {
             rewrite: settings.rewrite.as_deref().map(Rewrite::new),
             allow: allow.unwrap_or(HeaderValue::from_static("")),
+            answers: Answers::new(&settings.answers),
             settings,
             target,
             limits,
@@ -252,6 +255,7 @@ mod tests {
             limits: Vec::new(),
             cost: 1,
             retry: RetrySettings::default(),
+            answers: Default::default(),
         }
     }
 
