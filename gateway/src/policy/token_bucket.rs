@@ -12,6 +12,9 @@ use super::units::{Micros, Rate, StoreTime};
 /// 2^53: the whole numbers that a Lua double holds exactly.
 const EXACT: u64 = 1 << 53;
 
+/// 142 years of microseconds: added to a time of day before the year 2112, the sum is still below [`EXACT`].
+const LONGEST_FILL: u64 = 1 << 52;
+
 /// The size and refill of a bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct BucketSpec {
@@ -41,9 +44,15 @@ impl BucketSpec {
         if capacity == 0 {
             return Err(SpecError::NoCapacity);
         }
-        match capacity.checked_mul(refill.per().get()) {
-            Some(product) if product < EXACT => Ok(Self { capacity, refill }),
-            _ => Err(SpecError::TooLarge),
+        let spec = Self { capacity, refill };
+        let exact = capacity
+            .checked_mul(refill.per().get())
+            .and_then(|product| product.checked_add(refill.tokens()))
+            .is_some_and(|bound| bound <= EXACT);
+        if exact && spec.time_to_full().get() <= LONGEST_FILL {
+            Ok(spec)
+        } else {
+            Err(SpecError::TooLarge)
         }
     }
 
@@ -307,5 +316,8 @@ mod tests {
             BucketSpec::new(1 << 40, "1/1d".parse().unwrap()),
             Err(SpecError::TooLarge)
         );
+        let year = "1/365d".parse().unwrap();
+        assert!(BucketSpec::new(142, year).is_ok());
+        assert_eq!(BucketSpec::new(143, year), Err(SpecError::TooLarge));
     }
 }

@@ -1,3 +1,229 @@
-//! Floor 1a: the far side of shared state.
+//! Floor 1a: the far side of shared state, at the height of a decision.
+//!
+//! Guarantees: both stores answer every question alike (`tests/store_contract.rs`); an answer comes within the deadline or an error
+//! does; nothing here grows without bound. Must not: offer get and set, or know what a decision is for.
 
 pub mod settings;
+pub mod error;
+pub mod event;
+pub mod op;
+pub mod health;
+mod memory;
+mod redis;
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+pub use self::error::StoreError;
+pub use self::event::Event;
+pub use self::health::Health;
+pub use self::memory::Memory;
+pub use self::op::{Observer, Op};
+pub use self::redis::{OpenError, Redis};
+use self::settings::{Settings, StoreUrl};
+use crate::policy::ids::{BucketId, ReplicaId};
+use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
+use crate::policy::units::{Micros, StoreTime};
+
+/// Where replicas meet: a cheap handle, cloned freely within a thread; each thread opens its own shared one.
+#[derive(Clone, Debug)]
+pub enum Store {
+    /// In this process alone.
+    Memory(Memory),
+    /// Shared.
+    Redis(Redis),
+}
+
+/// The replicas that said lately that they live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// How many, the one that asked among them.
+    pub live: u32,
+    /// The store's time of the count.
+    pub at: StoreTime,
+}
+
+impl Store {
+    /// An embedded store that holds about `most_buckets` buckets at a time. Clones share it.
+    #[must_use]
+    pub fn memory(most_buckets: usize) -> Self {
+        Self::Memory(Memory::new(most_buckets))
+    }
+
+    /// A handle on the shared store at `url`. Connects to nothing until the first call, which must be within a tokio runtime.
+    ///
+    /// # Errors
+    /// The address or the file of certificate authorities cannot be used.
+    pub fn redis(
+        url: &StoreUrl,
+        settings: &Settings,
+        health: Arc<Health>,
+        observer: Observer,
+    ) -> Result<Self, OpenError> {
+        Redis::open(url, settings, health, observer).map(Self::Redis)
+    }
+
+    /// Debits what can be granted of `ask`.
+    ///
+    /// # Errors
+    /// No decision; the bucket may have been debited all the same.
+    pub async fn take(
+        &self,
+        bucket: &BucketId,
+        spec: &BucketSpec,
+        ask: Ask,
+    ) -> Result<Taken, StoreError> {
+        match self {
+            Self::Memory(memory) => memory.take(bucket, spec, ask),
+            Self::Redis(redis) => redis.take(bucket, spec, ask).await,
+        }
+    }
+
+    /// Returns `tokens` debited at `debited_at`; false when that was more than `max_age` ago or the bucket is full already.
+    ///
+    /// # Errors
+    /// No decision; the tokens may have been returned all the same.
+    pub async fn give_back(
+        &self,
+        bucket: &BucketId,
+        spec: &BucketSpec,
+        tokens: u64,
+        debited_at: StoreTime,
+        max_age: Micros,
+    ) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => memory.give_back(bucket, spec, tokens, debited_at, max_age),
+            Self::Redis(redis) => {
+                redis
+                    .give_back(bucket, spec, tokens, debited_at, max_age)
+                    .await
+            }
+        }
+    }
+
+    /// What [`Self::take`] would say to an ask for nothing. Changes nothing.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn inspect(&self, bucket: &BucketId, spec: &BucketSpec) -> Result<Taken, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.inspect(bucket, spec)),
+            Self::Redis(redis) => redis.inspect(bucket, spec).await,
+        }
+    }
+
+    /// Makes a bucket full, by an operator's wish, and tells every replica.
+    ///
+    /// # Errors
+    /// The bucket may not have been reset, or not every replica may know.
+    pub async fn forget(&self, bucket: &BucketId) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                memory.forget(bucket);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.forget(bucket).await,
+        }
+    }
+
+    /// Says that `replica` lives for another `lifetime`, and counts those that do.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn heartbeat(
+        &self,
+        replica: &ReplicaId,
+        lifetime: Micros,
+    ) -> Result<Fleet, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.heartbeat(replica, lifetime)),
+            Self::Redis(redis) => redis.heartbeat(replica, lifetime).await,
+        }
+    }
+
+    /// Says that `replica` is going, so that the others need not wait for its lifetime to end.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn leave(&self, replica: &ReplicaId) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                memory.leave(replica);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.leave(replica).await,
+        }
+    }
+
+    /// Whether the store decides: asked even while it is down, and if it answers it no longer is.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn ping(&self) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(_) => Ok(()),
+            Self::Redis(redis) => redis.ping().await,
+        }
+    }
+
+    /// Tells every replica, this one too, if it listens.
+    ///
+    /// # Errors
+    /// Nobody may have heard.
+    pub async fn publish(&self, event: &Event) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => {
+                memory.publish(event);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.publish(event).await,
+        }
+    }
+
+    /// Listens from now on.
+    ///
+    /// # Errors
+    /// The channel could not be opened.
+    pub async fn subscribe(&self) -> Result<Events, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(Events::embedded(memory.subscribe())),
+            Self::Redis(redis) => redis.subscribe().await.map(Events::shared),
+        }
+    }
+
+    /// Whether calls are worth making: one atomic load.
+    #[must_use]
+    pub fn is_up(&self) -> bool {
+        match self {
+            Self::Memory(_) => true,
+            Self::Redis(redis) => redis.is_up(),
+        }
+    }
+}
+
+/// A subscription.
+pub struct Events(Source);
+
+enum Source {
+    Embedded(broadcast::Receiver<Event>),
+    Shared(Box<redis::Listener>),
+}
+
+impl Events {
+    fn embedded(receiver: broadcast::Receiver<Event>) -> Self {
+        Self(Source::Embedded(receiver))
+    }
+
+    fn shared(listener: redis::Listener) -> Self {
+        Self(Source::Shared(Box::new(listener)))
+    }
+
+    /// The next event. None: the channel broke or fell behind, so something may have been missed; look, and subscribe again.
+    pub async fn next(&mut self) -> Option<Event> {
+        match &mut self.0 {
+            Source::Embedded(receiver) => receiver.recv().await.ok(),
+            Source::Shared(listener) => listener.next().await,
+        }
+    }
+}

@@ -1,5 +1,6 @@
 //! How to reach the shared store. Must not: open anything.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// Where replicas meet.
@@ -7,6 +8,8 @@ use std::time::Duration;
 pub struct Settings {
     /// The shared store's address; none means the embedded store, shared by nobody else.
     pub url: Option<StoreUrl>,
+    /// The authorities whose certificates `rediss://` believes, in PEM; none means the system's.
+    pub ca_file: Option<PathBuf>,
     /// The first part of every key.
     pub prefix: String,
     /// The longest a request waits for one decision of the store.
@@ -21,6 +24,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             url: None,
+            ca_file: None,
             prefix: "api-gateway".to_owned(),
             timeout: Duration::from_millis(20),
             heartbeat: Duration::from_secs(1),

@@ -1,0 +1,107 @@
+//! The embedded store: every decision in this process, for gateways that share nothing but it.
+//!
+//! Guarantees: the same answers as the shared store, from the same `policy` functions; it never waits. Must not: survive the
+//! process, or be mistaken for a limit shared between machines.
+
+mod buckets;
+mod clock;
+mod replicas;
+
+use std::sync::Arc;
+
+use tokio::sync::broadcast;
+
+use self::buckets::Buckets;
+use self::clock::Clock;
+use self::replicas::Replicas;
+use super::event::Event;
+use super::{Fleet, StoreError};
+use crate::policy::ids::{BucketId, ReplicaId};
+use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
+use crate::policy::units::{Micros, StoreTime};
+
+/// Events a slow listener may fall behind before it is told to look for itself.
+const BACKLOG: usize = 1_024;
+
+/// A handle on the embedded store; clones share it.
+#[derive(Clone, Debug)]
+pub struct Memory(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    clock: Clock,
+    buckets: Buckets,
+    replicas: Replicas,
+    events: broadcast::Sender<Event>,
+}
+
+impl Memory {
+    /// An empty store that holds about `most_buckets` buckets at a time.
+    #[must_use]
+    pub fn new(most_buckets: usize) -> Self {
+        Self(Arc::new(Inner {
+            clock: Clock::start(),
+            buckets: Buckets::new(most_buckets),
+            replicas: Replicas::default(),
+            events: broadcast::Sender::new(BACKLOG),
+        }))
+    }
+
+    pub(super) fn take(
+        &self,
+        bucket: &BucketId,
+        spec: &BucketSpec,
+        ask: Ask,
+    ) -> Result<Taken, StoreError> {
+        let now = self.0.clock.now();
+        self.0
+            .buckets
+            .update(bucket, now, |bucket| bucket.take(spec, ask, now))
+    }
+
+    pub(super) fn give_back(
+        &self,
+        bucket: &BucketId,
+        spec: &BucketSpec,
+        tokens: u64,
+        debited_at: StoreTime,
+        max_age: Micros,
+    ) -> Result<bool, StoreError> {
+        let now = self.0.clock.now();
+        self.0.buckets.update(bucket, now, |bucket| {
+            bucket.give_back(spec, tokens, debited_at, max_age, now)
+        })
+    }
+
+    pub(super) fn inspect(&self, bucket: &BucketId, spec: &BucketSpec) -> Taken {
+        let mut copy = self.0.buckets.get(bucket);
+        copy.take(spec, Ask::exactly(0), self.0.clock.now())
+    }
+
+    pub(super) fn forget(&self, bucket: &BucketId) {
+        self.0.buckets.forget(bucket);
+        self.publish(&Event::BucketForgotten {
+            policy: bucket.policy.clone(),
+            client: bucket.client.to_string(),
+        });
+    }
+
+    pub(super) fn heartbeat(&self, replica: &ReplicaId, lifetime: Micros) -> Fleet {
+        self.0
+            .replicas
+            .heartbeat(replica, lifetime, self.0.clock.now())
+    }
+
+    pub(super) fn leave(&self, replica: &ReplicaId) {
+        self.0.replicas.leave(replica);
+    }
+
+    pub(super) fn publish(&self, event: &Event) {
+        // An error says that nobody listens, which is nobody's loss.
+        let _ = self.0.events.send(event.clone());
+    }
+
+    pub(super) fn subscribe(&self) -> broadcast::Receiver<Event> {
+        self.0.events.subscribe()
+    }
+}

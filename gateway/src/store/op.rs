@@ -1,0 +1,67 @@
+//! What is asked of a store, as metrics name it. Must not: know which metrics those are.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+/// One kind of call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Op {
+    /// Debit a bucket.
+    Take,
+    /// Return tokens to a bucket.
+    GiveBack,
+    /// Forget a bucket.
+    Forget,
+    /// Look at a bucket.
+    Inspect,
+    /// Move or look at a circuit.
+    Circuit,
+    /// Say that this replica lives.
+    Heartbeat,
+    /// Say that this replica is gone.
+    Leave,
+    /// Find out whether the store decides.
+    Ping,
+    /// Tell every replica something.
+    Publish,
+}
+
+impl Op {
+    /// Every kind, for registering metrics before the first call.
+    pub const ALL: [Self; 9] = [
+        Self::Take,
+        Self::GiveBack,
+        Self::Forget,
+        Self::Inspect,
+        Self::Circuit,
+        Self::Heartbeat,
+        Self::Leave,
+        Self::Ping,
+        Self::Publish,
+    ];
+
+    /// The metric label.
+    #[must_use]
+    pub const fn label(self) -> &'static str {
+        match self {
+            Self::Take => "take",
+            Self::GiveBack => "give_back",
+            Self::Forget => "forget",
+            Self::Inspect => "inspect",
+            Self::Circuit => "circuit",
+            Self::Heartbeat => "heartbeat",
+            Self::Leave => "leave",
+            Self::Ping => "ping",
+            Self::Publish => "publish",
+        }
+    }
+}
+
+/// Hears of every call that was made, with `ok` or the error's label, and how long it took.
+pub type Observer = Arc<dyn Fn(Op, &'static str, Duration) + Send + Sync>;
+
+/// An observer that listens to nothing.
+#[must_use]
+pub fn unobserved() -> Observer {
+    Arc::new(|_, _, _| {})
+}
