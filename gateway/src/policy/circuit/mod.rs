@@ -31,9 +31,11 @@
 //! epoch 0. A new epoch is the present microsecond, or one above the last where that is later: so an epoch, once used, does not come
 //! back, and an outcome of before the loss is not mistaken for one of after it.
 
-mod record;
-mod tally;
 mod view;
+mod tally;
+mod record;
+mod outcomes;
+mod admission;
 
 pub use self::record::Record;
 pub use self::view::{Cause, Change, Command, Forced, Hold, Outcomes, ProbeId, State, View};

@@ -3,42 +3,36 @@
 //! Guarantees: [`Record::apply`] answers from one consistent state, and a record it has answered from is one it accepts again at any
 //! time, earlier ones too. Must not: grow beyond what its [`CircuitSpec`] bounds.
 
-use std::sync::Arc;
-
+use super::admission::has_room;
 use super::tally::{Sightings, Streak, Window};
-use super::{
-    Cause, Change, CircuitSpec, Command, Forced, Hold, Outcomes, ProbeId, Quorum, State, View,
-};
-use crate::policy::ids::ReplicaId;
+use super::{Cause, Change, CircuitSpec, Command, Forced, Hold, ProbeId, State, View};
 use crate::policy::units::{Micros, StoreTime};
 
 /// How long an operator's decision is kept when nobody reads it. Whoever reads it renews it.
 const HOLD_KEPT: Micros = Micros::from_secs(30 * 86_400);
 /// How much longer than it can matter any other record is kept.
 const KEPT_LONGER: Micros = Micros::from_secs(60);
-/// Replicas whose last success is remembered: whichever one fails alone, the other of two contradicts it.
-const WITNESSES: usize = 2;
 
 /// All that is kept of one upstream's circuit. The default is that of an upstream nobody knows: closed.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Record {
-    epoch: u64,
-    phase: Phase,
-    forced: Option<Forced>,
-    streak: Streak,
+    pub(super) epoch: u64,
+    pub(super) phase: Phase,
+    pub(super) forced: Option<Forced>,
+    pub(super) streak: Streak,
     /// Who failed in the streak.
-    failing: Sightings,
-    window: Window,
+    pub(super) failing: Sightings,
+    pub(super) window: Window,
     /// Who failed, or was slow, in the window.
-    failed: Sightings,
+    pub(super) failed: Sightings,
     /// Who had a success lately: it contradicts whoever fails alone. Outlives transitions.
-    answered: Sightings,
-    last_probe: u64,
-    last: Option<Change>,
+    pub(super) answered: Sightings,
+    pub(super) last_probe: u64,
+    pub(super) last: Option<Change>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Phase {
+pub(super) enum Phase {
     #[default]
     Closed,
     Open {
@@ -52,22 +46,22 @@ enum Phase {
 
 /// A probe that is out.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Probe {
-    id: ProbeId,
-    expires: StoreTime,
-    lease: Micros,
+pub(super) struct Probe {
+    pub(super) id: ProbeId,
+    pub(super) expires: StoreTime,
+    pub(super) lease: Micros,
 }
 
 /// What a command did, beside what the record shows.
 #[derive(Default)]
-struct Done {
-    probe: Option<ProbeId>,
-    stale: bool,
-    moved: bool,
+pub(super) struct Done {
+    pub(super) probe: Option<ProbeId>,
+    pub(super) stale: bool,
+    pub(super) moved: bool,
 }
 
 impl Done {
-    const fn stale() -> Self {
+    pub(super) const fn stale() -> Self {
         Self {
             probe: None,
             stale: true,
@@ -75,7 +69,7 @@ impl Done {
         }
     }
 
-    const fn moved() -> Self {
+    pub(super) const fn moved() -> Self {
         Self {
             probe: None,
             stale: false,
@@ -106,6 +100,12 @@ impl Record {
             Command::Force { to, by, reason } => self.force(*to, by, reason, now),
         };
         self.view(spec, &done, now)
+    }
+
+    /// Whether failures were being counted when last it was asked.
+    #[must_use]
+    pub fn is_failing(&self) -> bool {
+        self.streak.len() > 0
     }
 
     /// How long this record must be kept though nobody reads it.
@@ -143,7 +143,7 @@ impl Record {
         }
     }
 
-    fn state(&self) -> State {
+    pub(super) fn state(&self) -> State {
         match (&self.forced, &self.phase) {
             (Some(forced), _) => forced.to.state(),
             (None, Phase::Closed) => State::Closed,
@@ -183,7 +183,14 @@ impl Record {
     }
 
     /// The transition to `phase`, seen from outside as one to `to`: a new epoch, in which nothing has happened yet.
-    fn enter(&mut self, phase: Phase, from: State, cause: Cause, by: &str, now: StoreTime) -> Done {
+    pub(super) fn enter(
+        &mut self,
+        phase: Phase,
+        from: State,
+        cause: Cause,
+        by: &str,
+        now: StoreTime,
+    ) -> Done {
         self.epoch = (self.epoch + 1).max(now.get());
         self.phase = phase;
         self.streak.clear();
@@ -198,227 +205,5 @@ impl Record {
             by: by.into(),
         });
         Done::moved()
-    }
-}
-
-// === Outcomes ===
-
-impl Record {
-    fn report(
-        &mut self,
-        spec: &CircuitSpec,
-        replica: &ReplicaId,
-        outcomes: Outcomes,
-        probe: Option<ProbeId>,
-        now: StoreTime,
-    ) -> Done {
-        match (&self.phase, probe) {
-            (Phase::Closed, None) => self.count(spec, replica, outcomes, now),
-            (Phase::HalfOpen { .. }, Some(probe)) => {
-                self.judge(spec, replica, outcomes, probe, now)
-            }
-            _ => Done::stale(),
-        }
-    }
-
-    /// Counts calls that were let through a closed circuit, and opens it when that is enough.
-    fn count(
-        &mut self,
-        spec: &CircuitSpec,
-        replica: &ReplicaId,
-        outcomes: Outcomes,
-        now: StoreTime,
-    ) -> Done {
-        if outcomes.successes > 0 {
-            self.streak.clear();
-            self.failing.clear();
-            self.answered.note(replica, now, WITNESSES);
-        }
-        if outcomes.failures > 0 {
-            self.streak
-                .add(outcomes.failures, now, spec.failures.max(1));
-            self.failing.note(replica, now, spec.quorum.most());
-        }
-        if spec.ratio.is_some() || spec.slow.is_some() {
-            self.window.add(outcomes, spec, now);
-            if outcomes.failures > 0 || outcomes.slow > 0 {
-                self.failed.note(replica, now, spec.quorum.most());
-            }
-        }
-        match self.trigger(spec) {
-            Some(cause) => self.open(spec, cause, replica, now),
-            None => Done::default(),
-        }
-    }
-
-    fn trigger(&self, spec: &CircuitSpec) -> Option<Cause> {
-        if self.streak.len() >= spec.failures.max(1) && self.is_quorum(spec, &self.failing) {
-            return Some(Cause::Failures);
-        }
-        if !self.is_quorum(spec, &self.failed) {
-            return None;
-        }
-        let sums = self.window.sums();
-        let exceeds = |part: u64, threshold: f64, minimum: u32| {
-            sums.calls >= u64::from(minimum.max(1))
-                && part > 0
-                && part as f64 >= threshold * sums.calls as f64
-        };
-        match (&spec.ratio, &spec.slow) {
-            (Some(ratio), _) if exceeds(sums.failures, ratio.threshold, ratio.minimum) => {
-                Some(Cause::Ratio)
-            }
-            (_, Some(slow)) if exceeds(sums.slow, slow.threshold, slow.minimum) => {
-                Some(Cause::Slow)
-            }
-            _ => None,
-        }
-    }
-
-    /// Whether enough distinct replicas accuse the upstream.
-    fn is_quorum(&self, spec: &CircuitSpec, accusers: &Sightings) -> bool {
-        match (spec.quorum, accusers.len()) {
-            (_, 0) => false,
-            (Quorum::Auto, 1) => !self.answered.any_beside(accusers),
-            (Quorum::Auto, _) => true,
-            (Quorum::Replicas(needed), found) => found >= needed as usize,
-        }
-    }
-
-    /// Judges by a probe.
-    fn judge(
-        &mut self,
-        spec: &CircuitSpec,
-        replica: &ReplicaId,
-        outcomes: Outcomes,
-        probe: ProbeId,
-        now: StoreTime,
-    ) -> Done {
-        if self.take_back(probe).is_none() {
-            return Done::stale();
-        }
-        if outcomes.failures > 0 || (spec.slow.is_some() && outcomes.slow > 0) {
-            return self.open(spec, Cause::ProbeFailed, replica, now);
-        }
-        if outcomes.successes == 0 {
-            return Done::default();
-        }
-        self.answered.note(replica, now, WITNESSES);
-        let Phase::HalfOpen { successes, .. } = &mut self.phase else {
-            return Done::stale();
-        };
-        *successes += 1;
-        if *successes < spec.probes.max(1) {
-            return Done::default();
-        }
-        let by = replica.as_str();
-        self.enter(
-            Phase::Closed,
-            State::HalfOpen,
-            Cause::ProbesSucceeded,
-            by,
-            now,
-        )
-    }
-
-    fn open(
-        &mut self,
-        spec: &CircuitSpec,
-        cause: Cause,
-        replica: &ReplicaId,
-        now: StoreTime,
-    ) -> Done {
-        let until = now.after(spec.reset);
-        let from = self.state();
-        self.enter(Phase::Open { until }, from, cause, replica.as_str(), now)
-    }
-}
-
-// === Probes and operators ===
-
-impl Record {
-    fn admit(
-        &mut self,
-        spec: &CircuitSpec,
-        replica: &ReplicaId,
-        lease: Micros,
-        now: StoreTime,
-    ) -> Done {
-        if self.forced.is_some() {
-            return Done::default();
-        }
-        let mut done = Done::default();
-        if matches!(self.phase, Phase::Open { until } if until <= now) {
-            let half_open = Phase::HalfOpen {
-                probes: Vec::new(),
-                successes: 0,
-            };
-            done = self.enter(
-                half_open,
-                State::Open,
-                Cause::ResetElapsed,
-                replica.as_str(),
-                now,
-            );
-        }
-        if let Phase::HalfOpen { probes, successes } = &mut self.phase
-            && has_room(spec, probes, *successes)
-        {
-            self.last_probe = (self.last_probe + 1).max(now.get());
-            done.probe = ProbeId::new(self.last_probe);
-            probes.extend(done.probe.map(|id| Probe {
-                id,
-                expires: now.after(lease),
-                lease,
-            }));
-        }
-        done
-    }
-
-    /// Ends a probe's lease; none if it has none.
-    fn take_back(&mut self, probe: ProbeId) -> Option<()> {
-        let Phase::HalfOpen { probes, .. } = &mut self.phase else {
-            return None;
-        };
-        let place = probes.iter().position(|held| held.id == probe)?;
-        probes.remove(place);
-        Some(())
-    }
-
-    fn force(
-        &mut self,
-        to: Option<Hold>,
-        by: &Arc<str>,
-        reason: &Arc<str>,
-        now: StoreTime,
-    ) -> Done {
-        let from = self.state();
-        self.forced = to.map(|to| Forced {
-            to,
-            by: Arc::clone(by),
-            reason: Arc::clone(reason),
-            at: now,
-        });
-        let cause = if to.is_some() {
-            Cause::Forced
-        } else {
-            Cause::Reset
-        };
-        self.enter(Phase::Closed, from, cause, by, now)
-    }
-}
-
-/// Whether another probe may go out: with those that are and those that succeeded it would be no more than are needed.
-fn has_room(spec: &CircuitSpec, probes: &[Probe], successes: u32) -> bool {
-    probes.len() + (successes as usize) < spec.probes.max(1) as usize
-}
-
-impl Quorum {
-    /// How many distinct replicas it is worth remembering.
-    const fn most(self) -> usize {
-        match self {
-            Self::Auto | Self::Replicas(0) => 2,
-            Self::Replicas(needed) => needed as usize,
-        }
     }
 }

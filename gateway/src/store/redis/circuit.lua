@@ -19,9 +19,9 @@
 --   admit    replica, lease in microseconds
 --   abandon  probe
 --   force    to (open | closed | empty: reset), by, reason
--- returns  {state (0 closed, 1 half-open, 2 open), epoch, retry_after, now, failures, stale (0|1), moved (0|1), probe (0: none),
---           forced to (open | closed | empty), by, reason, at,
---           last transition's at (0: none), from, to, cause, by}; times in microseconds
+-- returns  {{state (0 closed, 1 half-open, 2 open), epoch, retry_after, now, failures, stale (0|1), moved (0|1), probe (0: none)},
+--           {forced to (open | closed | empty: not forced), by, reason, at},
+--           {last transition's from, to, cause (empty: none yet), by, at}}; times in microseconds
 --
 -- Nothing is written unless something changed, except that a view renews the expiry once half of it is over. The key outlives
 -- all it says: what expires would have read as closed. Numbers stay below 2^53; cmsgpack keeps them whole.
@@ -354,9 +354,9 @@ local function retry_after()
 end
 
 local forced = record.forced or { to = '', by = '', reason = '', at = 0 }
-local last = record.last or { at = 0, from = CLOSED, to = CLOSED, cause = '', by = '' }
+local last = record.last or { from = CLOSED, to = CLOSED, cause = '', by = '', at = 0 }
 return {
-  state(), record.epoch, retry_after(), now, #record.streak, stale and 1 or 0, moved and 1 or 0, granted,
-  forced.to, forced.by, forced.reason, forced.at,
-  last.at, last.from, last.to, last.cause, last.by,
+  { state(), record.epoch, retry_after(), now, #record.streak, stale and 1 or 0, moved and 1 or 0, granted },
+  { forced.to, forced.by, forced.reason, forced.at },
+  { last.from, last.to, last.cause, last.by, last.at },
 }
