@@ -46,7 +46,10 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
 
 /// The circuits, with every transition counted and logged.
 pub(super) fn breaker(config: &Config, replica: &ReplicaId, metrics: &Metrics) -> Arc<Breaker> {
-    let upstreams = config.upstreams.iter().map(|one| (one.name.clone(), one.circuit.clone()));
+    let upstreams = config
+        .upstreams
+        .iter()
+        .map(|one| (one.name.clone(), one.circuit.clone()));
     let state = metrics.circuit_state.clone();
     let transitions = metrics.circuit_transitions.clone();
     for upstream in &config.upstreams {
@@ -54,11 +57,20 @@ pub(super) fn breaker(config: &Config, replica: &ReplicaId, metrics: &Metrics) -
     }
     let hook: Hook = Arc::new(move |upstream, moved| {
         let upstream = upstream.as_str();
-        state.with(&[upstream]).set(i64::from(moved.effective.code()));
-        transitions.with(&[upstream, moved.from.label(), moved.to.label()]).inc();
+        state
+            .with(&[upstream])
+            .set(i64::from(moved.effective.code()));
+        transitions
+            .with(&[upstream, moved.from.label(), moved.to.label()])
+            .inc();
         tell(upstream, moved);
     });
-    Arc::new(Breaker::new(upstreams.collect(), replica, config.store.heartbeat, &hook))
+    Arc::new(Breaker::new(
+        upstreams.collect(),
+        replica,
+        config.store.heartbeat,
+        &hook,
+    ))
 }
 
 fn tell(upstream: &str, moved: &Transition) {
@@ -66,13 +78,37 @@ fn tell(upstream: &str, moved: &Transition) {
     let (from, epoch) = (moved.from.label(), moved.epoch);
     match moved.to {
         State::Open => {
-            tracing::warn!(event = "circuit_opened", upstream, scope, from, cause, by, epoch);
+            tracing::warn!(
+                event = "circuit_opened",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
         }
         State::HalfOpen => {
-            tracing::info!(event = "circuit_half_open", upstream, scope, from, cause, by, epoch);
+            tracing::info!(
+                event = "circuit_half_open",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
         }
         State::Closed => {
-            tracing::info!(event = "circuit_closed", upstream, scope, from, cause, by, epoch);
+            tracing::info!(
+                event = "circuit_closed",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
         }
     }
 }
