@@ -192,8 +192,10 @@ impl Knowledge {
         let joins_in_peace = is_first && view.state == State::Closed && view.forced.is_none();
         // The state of a known epoch is news too, when the own view had taken over.
         let is_news = (is_new || view.state != was_fleet) && !joins_in_peace;
-        if let Some(last) = view.last.as_ref().filter(|_| is_news) {
-            self.say(Scope::Fleet, last);
+        if is_news {
+            let forgotten = || forgotten(view, was_fleet);
+            let last = view.last.clone().unwrap_or_else(forgotten);
+            self.say(Scope::Fleet, &last);
         }
     }
 
@@ -297,4 +299,15 @@ impl Knowledge {
 fn is_by_operator(view: &View) -> bool {
     let cause = view.last.as_ref().map(|last| last.cause);
     matches!(cause, Some(Cause::Forced | Cause::Reset))
+}
+
+/// What happened when a store no longer knows of any transition.
+fn forgotten(view: &View, from: State) -> Change {
+    Change {
+        at: view.now,
+        from,
+        to: view.state,
+        cause: Cause::Reset,
+        by: "store".into(),
+    }
 }

@@ -88,3 +88,6 @@ pub struct SlowSpec {
     /// Calls within the window below which the share says nothing.
     pub minimum: u32,
 }
+
+#[cfg(test)]
+mod tests;

@@ -207,7 +207,7 @@ pub enum Cause {
     ProbeFailed,
     /// An operator forced it.
     Forced,
-    /// An operator gave the decision back.
+    /// An operator gave the decision back; or, as a replica sees it, the store lost the record.
     Reset,
 }
 
