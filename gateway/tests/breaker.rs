@@ -459,6 +459,27 @@ async fn a_closed_circuit_makes_no_call() {
 }
 
 #[tokio::test]
+async fn of_all_requests_of_a_replica_one_asks_for_the_probe() {
+    let server = Server::start().await;
+    let handle = open(&server, Duration::from_millis(300));
+    let replica = Replica::deaf("a", handle.store, brisk(), POLL);
+    replica.fail(3).await;
+    sleep(Duration::from_millis(310)).await;
+    let before = handle.calls.load(Ordering::Relaxed);
+    server.freeze();
+    let asking = replica.admit();
+    let others = async {
+        for _ in 0..100 {
+            assert!(replica.admit().await.is_err());
+        }
+    };
+    let (asked, ()) = tokio::join!(asking, others);
+    server.thaw();
+    assert!(asked.is_err());
+    assert_eq!(handle.calls.load(Ordering::Relaxed), before + 1);
+}
+
+#[tokio::test]
 async fn a_replica_alone_decides_alone_and_comes_back() {
     let mut server = Server::start().await;
     let handle = open(&server, Duration::from_millis(200));
