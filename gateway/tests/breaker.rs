@@ -271,6 +271,33 @@ async fn a_sick_replica_cuts_off_nobody_but_itself() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_own_view_is_given_up_when_the_fleet_or_an_operator_decides() {
+    let [sick, b, c] = fleet(&spec()).await;
+    b.fail(1).await;
+    b.call(Outcome::Success).await.unwrap();
+    sick.fail(3).await;
+    assert_eq!(sick.circuit.snapshot().own, State::Open);
+    // Another one fails too: now it is the fleet's, and the fleet's probe is the only one.
+    c.fail(1).await;
+    eventually("the fleet has opened", async || {
+        sick.circuit.snapshot().fleet == State::Open
+    })
+    .await;
+    assert_eq!(sick.circuit.snapshot().own, State::Closed);
+    advance(RESET).await;
+    b.call(Outcome::Success).await.unwrap();
+    sick.becomes(State::Closed).await;
+    sick.fail(3).await;
+    assert_eq!(sick.circuit.snapshot().own, State::Open);
+    let held = b
+        .breaker
+        .force(&b.store, &upstream(), Hold::Closed, "ops", "")
+        .await;
+    assert!(held.is_ok());
+    sick.becomes(State::Closed).await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_broken_upstream_is_found_out_by_busy_replicas_together() {
     let [a, b, c] = fleet(&spec()).await;
     a.fail(1).await;
