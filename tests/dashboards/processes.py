@@ -3,6 +3,7 @@
 Everything is started by its full command and ended by its handle, also when the test fails half-way.
 """
 
+import atexit
 import contextlib
 import http.client
 import json
@@ -64,6 +65,8 @@ class Fleet:
         self.ports = {name: free_port() for name in ("redis", "mock", "redis_exporter", "node_exporter", "prometheus")}
 
     def __enter__(self):
+        # An interrupted test does not leave its contexts.
+        atexit.register(self.__exit__)
         try:
             self.start_all()
         except BaseException:
@@ -178,6 +181,3 @@ class Fleet:
             "--log.level=warn",
         )
         wait_for("Prometheus", lambda: request(self.ports["prometheus"], "GET", "/-/ready")[0] == 200)
-
-    def admin_ports(self) -> list[int]:
-        return [admin for _, admin in self.gateways]

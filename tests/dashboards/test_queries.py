@@ -54,19 +54,30 @@ def conditions(expr: str) -> list[str]:
     return [CONDITION.match(part.strip()).group("left") for part in parts]
 
 
+def too_late(*_):
+    raise TimeoutError(f"the test takes longer than {DEADLINE_SECONDS} s")
+
+
 class Queries(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        signal.signal(signal.SIGALRM, lambda *_: (_ for _ in ()).throw(TimeoutError("the test takes too long")))
+        signal.signal(signal.SIGALRM, too_late)
         signal.alarm(DEADLINE_SECONDS)
-        cls.directory = cls.enterClassContext(tempfile.TemporaryDirectory(prefix="dashboards-"))
-        cls.fleet = cls.enterClassContext(Fleet(pathlib.Path(cls.directory), BINARIES))
-        cls.prometheus = Prometheus(cls.fleet.ports["prometheus"])
+        directory = cls.enter(tempfile.TemporaryDirectory(prefix="dashboards-"))
+        fleet = cls.enter(Fleet(pathlib.Path(directory), BINARIES))
+        cls.prometheus = Prometheus(fleet.ports["prometheus"])
         cls.start = time.time()
-        course = Course(cls.fleet, cls.prometheus)
+        course = Course(fleet, cls.prometheus)
         course.run()
         cls.missed, cls.expositions = course.missed, course.expositions
         cls.end = time.time()
+
+    @classmethod
+    def enter(cls, context):
+        """Enters a context that is left when all tests have run, or when setting them up fails."""
+        value = context.__enter__()
+        cls.addClassCleanup(context.__exit__, None, None, None)
+        return value
 
     @classmethod
     def tearDownClass(cls):
@@ -136,6 +147,7 @@ class Queries(unittest.TestCase):
         self.assertEqual(rules, dict.fromkeys(alerts(), "ok"))
 
     def test_the_exposition_passes_the_linter(self):
+        self.assertEqual(len(self.expositions), 2)
         for exposition in self.expositions:
             lint = subprocess.run(
                 [program("promtool"), "check", "metrics"], input=exposition, capture_output=True, text=True, check=False

@@ -19,7 +19,7 @@ BROKEN = [("GET", "/proxy/status/503")]
 # Clients: source address, what it asks for, seconds between two requests. A limit counts each address by itself.
 CLIENTS = (
     [(f"127.0.1.{n}", MIXED, 0.12) for n in range(1, 9)]
-    + [(f"127.0.2.{n}", BROKEN, 0.1) for n in range(1, 4)]
+    + [(f"127.0.2.{n}", BROKEN, 0.1) for n in range(1, 7)]
     + [(f"127.0.3.{1 + n % 2}", SLOW, 0.0) for n in range(12)]
     # One address and no patience: it is refused most of the time, and hot enough for leases.
     + [("127.0.4.1", GET_OK, 0.04) for _ in range(3)]
