@@ -56,13 +56,13 @@ class Clients:
             # A gateway that is killed in the course of the test takes its connections with it.
             try:
                 connections[port].request(method, path)
-                status = connections[port].getresponse()
-                status.read()
+                response = connections[port].getresponse()
+                response.read()
             except (OSError, http.client.HTTPException):
                 connections.pop(port).close()
                 self.stopping.wait(0.1)
                 continue
-            if status.status in (429, 503) and requests is SLOW:
+            if response.status in (429, 503) and requests is SLOW:
                 self.stopping.wait(0.3)
 
 
