@@ -139,7 +139,8 @@ class Queries(unittest.TestCase):
                 for left in conditions(expr):
                     self.assertTrue(self.values(left), f"nothing from {left}")
                 if name not in NOT_PROVOKED:
-                    self.assertTrue(self.values(expr.strip().removeprefix("|")), "never came true")
+                    seen = {left: [max(values) for _, values in self.values(left)] for left in conditions(expr)}
+                    self.assertTrue(self.values(expr.strip().removeprefix("|")), f"never came true; highest: {seen}")
 
     def test_prometheus_evaluates_every_rule(self):
         groups = self.prometheus.get("rules")["groups"]
