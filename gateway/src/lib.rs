@@ -15,6 +15,6 @@ pub mod proxy;
 pub mod server;
 pub mod admin;
 // Floor 4
-//pub mod config;
+pub mod config;
 // Floor 5
-//pub mod app;
+pub mod app;

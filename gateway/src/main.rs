@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gateway::app::{demo, run};
+use gateway::app::{demo, health, run};
 use gateway::config::Source;
 
 #[global_allocator]
@@ -32,6 +32,8 @@ enum Command {
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=16))]
         replicas: u8,
     },
+    /// Ask the gateway on this machine whether it is ready: exit code 0 if so, else 1.
+    Health(File),
     /// Print the JSON Schema of the configuration file.
     Schema,
 }
@@ -60,6 +62,7 @@ fn main() -> ExitCode {
         Some(Command::Run(file)) => run::run(&Source::from_process(file.config)),
         Some(Command::Check(file)) => run::check(&Source::from_process(file.config)),
         Some(Command::Demo { replicas }) => demo::demo(usize::from(replicas)),
+        Some(Command::Health(file)) => health::health(&Source::from_process(file.config)),
         Some(Command::Schema) => run::schema(),
     }
 }

@@ -1,5 +1,12 @@
 //! Several gateway processes and one real Redis: they must behave as one.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the verdict"
+)]
+
 mod support;
 
 use std::time::Duration;
@@ -7,19 +14,19 @@ use std::time::Duration;
 use support::client::{Client, get};
 use support::eventually;
 use support::process::Process;
-use support::redis::Redis;
+use support::redis::Server;
 use tokio::time::{Instant, sleep};
 use upstream_mock::{Mock, Settings};
 
 struct Fleet {
     mock: Mock,
-    redis: Redis,
+    redis: Server,
     gateways: Vec<Process>,
 }
 
 async fn fleet(replicas: usize, more: &[(&str, &str)]) -> Fleet {
     let mock = Mock::start(Settings::default()).await.unwrap();
-    let redis = Redis::start().await;
+    let redis = Server::start().await;
     let url = redis.url();
     let mut all = vec![("REDIS_URL", url.as_str())];
     all.extend(more);
@@ -184,12 +191,12 @@ async fn the_loss_of_redis_is_no_error_of_any_request() {
             .any(|line| line == wanted)
     };
     eventually("the store is up", || up("gateway_store_up 1")).await;
-    fleet.redis.kill().await;
+    fleet.redis.kill();
     eventually("the store is down", || up("gateway_store_up 0")).await;
     fleet.gateways[0].event("store_down").await;
     let before = fleet.mock.recorder().count();
     fleet.mock.recorder().wait_for(before + 50).await;
-    fleet.redis.restart().await;
+    fleet.redis.restart();
     eventually("the store is up again", || up("gateway_store_up 1")).await;
     fleet.gateways[0].event("store_up").await;
     stop.send(true).unwrap();

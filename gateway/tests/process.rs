@@ -1,5 +1,12 @@
 //! The gateway as a process: its exit codes, its signals, its memory.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the verdict"
+)]
+
 mod support;
 
 use std::process::Command;
@@ -126,7 +133,7 @@ async fn a_gibibyte_streams_through_in_both_directions_in_little_memory() {
     let chunk = bytes::Bytes::from(vec![7_u8; 64 * 1024]);
     let chunks = GIB / chunk.len() as u64;
     let stream =
-        tokio_stream::iter((0..chunks).map(move |_| Ok(http_body::Frame::data(chunk.clone()))));
+        futures_util::stream::iter((0..chunks).map(move |_| Ok(http_body::Frame::data(chunk.clone()))));
     let sent = build(
         Method::POST,
         "/proxy/sink",

@@ -1,5 +1,12 @@
 //! A request's way, seen from both ends: what went in, what the upstream saw, what came out.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the verdict"
+)]
+
 mod support;
 
 use std::time::Duration;
@@ -229,7 +236,7 @@ async fn bodies_stream_in_both_directions() {
     drop((response, client));
     // Up: the upstream sees a body whose end is not yet written.
     let (chunks, body) = tokio::sync::mpsc::channel::<Bytes>(1);
-    let body = StreamBody::new(futures_of(body)).boxed();
+    let body = StreamBody::new(Box::pin(frames(body))).boxed();
     let mut client = Client::connect(gateway.proxy()).await;
     let answer = tokio::spawn(async move {
         let sent = build(Method::POST, "/proxy/sink", &[], body);
@@ -243,13 +250,13 @@ async fn bodies_stream_in_both_directions() {
     assert_eq!(mock.recorder().last().unwrap().body_length, 12);
 }
 
-fn futures_of(
+fn frames(
     receiver: tokio::sync::mpsc::Receiver<Bytes>,
-) -> impl futures_core::Stream<Item = Result<http_body::Frame<Bytes>, std::convert::Infallible>> {
-    tokio_stream::StreamExt::map(
-        tokio_stream::wrappers::ReceiverStream::new(receiver),
-        |bytes| Ok(http_body::Frame::data(bytes)),
-    )
+) -> impl futures_util::Stream<Item = Result<http_body::Frame<Bytes>, std::convert::Infallible>> {
+    futures_util::stream::unfold(receiver, |mut receiver| async move {
+        let bytes = receiver.recv().await?;
+        Some((Ok(http_body::Frame::data(bytes)), receiver))
+    })
 }
 
 #[tokio::test]

@@ -41,6 +41,7 @@ async fn run(common: &Common, store: Store, admin: Bound, stop: Receiver<()>) {
         () = tell_of_the_store(common) => {}
         () = heartbeats(common, &store) => {}
         () = breaker::sync(&common.breaker, &store) => {}
+        () = watchdog() => {}
         _ = stop => {}
     }
     // Whether or not it is heard: without a good-bye the heartbeat's lifetime ends on its own.
@@ -92,5 +93,15 @@ async fn heartbeats(common: &Common, store: &Store) {
             common.limiter.set_live_replicas(u64::from(fleet.live));
             common.metrics.replicas.set(i64::from(fleet.live));
         }
+    }
+}
+
+/// Shows systemd's watchdog that this thread still runs, twice as often as it asks for. Without one, nothing.
+async fn watchdog() {
+    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let mut signs = interval((limit / 2).max(Duration::from_millis(100)));
+    loop {
+        signs.tick().await;
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Watchdog]);
     }
 }

@@ -33,7 +33,7 @@ pub(super) struct Common {
 impl Common {
     pub(super) fn new(config: Config, given: &Given) -> Self {
         let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
-        let replica = replica::new();
+        let replica = replica::new(&config.proxy.hop);
         let limiter = Shared::new(Store::memory(EMBEDDED_BUCKETS));
         observe::limits(&metrics, Arc::clone(&limiter));
         let breaker = observe::breaker(&config, &replica, &metrics);

@@ -97,7 +97,7 @@ fn gateway(index: usize, mock: SocketAddr, store: &Store) -> Result<App, DemoErr
     };
     let given = Given { embedded: Some(store.clone()), ..Given::default() };
     let listen = if is_free(wanted) { loopback(wanted) } else { loopback(0) };
-    let config = config::load(&Source::from_variables(settings(listen)))?;
+    let config = config::load(&Source::new(None, settings(listen)))?;
     Ok(App::start(config, given)?)
 }
 

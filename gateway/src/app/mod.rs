@@ -8,12 +8,16 @@ mod background;
 mod observe;
 mod replica;
 pub mod demo;
+pub mod health;
 pub mod run;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use common::Common;
 
@@ -131,7 +135,7 @@ impl App {
     pub fn stop(self) {
         tracing::info!(event = "draining");
         self.drain.enter(Phase::Leave);
-        park(self.config.server.drain_delay);
+        pause(self.config.server.drain_delay);
         self.drain.enter(Phase::Drain);
         for worker in self.workers {
             if let Err(error) = worker.join() {
@@ -148,4 +152,16 @@ impl App {
 
 fn listen(what: &'static str, address: SocketAddr, count: usize) -> Result<Bound, StartError> {
     bind(address, count).map_err(|error| StartError::Bind { what, address, error })
+}
+
+/// Waits on the calling thread, which has nothing else to do; a spurious wake-up does not shorten it.
+fn pause(span: Duration) {
+    let end = Instant::now() + span;
+    loop {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        std::thread::park_timeout(left);
+    }
 }

@@ -36,3 +36,8 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
         }
     });
 }
+
+/// Provisional.
+pub(super) fn breaker(_: &crate::config::Config, _: &crate::policy::ids::ReplicaId, _: &Metrics) -> Arc<crate::breaker::Breaker> {
+    Arc::default()
+}

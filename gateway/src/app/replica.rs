@@ -2,8 +2,8 @@
 
 use crate::policy::ids::ReplicaId;
 
-/// The host's name and something random: readable in a log, unique in a fleet.
-pub(super) fn new() -> ReplicaId {
+/// The deployment's name and something random: readable in a log, unique in a fleet.
+pub(super) fn new(name: &str) -> ReplicaId {
     let random = fastrand::u32(..);
-    ReplicaId::from(format!("{}-{random:08x}", crate::config::hostname()).as_str())
+    ReplicaId::from(format!("{name}-{random:08x}").as_str())
 }

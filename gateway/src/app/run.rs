@@ -2,6 +2,8 @@
 
 use std::process::ExitCode;
 
+use sd_notify::NotifyState;
+
 use super::{App, Given, StartError};
 use crate::config::{self, Source};
 use crate::telemetry::logs;
@@ -33,7 +35,9 @@ pub fn run(source: &Source) -> ExitCode {
     let app = App::start(config, Given { access, embedded: None, metrics: Some(metrics) });
     match app {
         Ok(app) => {
+            tell_supervisor(NotifyState::Ready);
             wait_for_stop();
+            tell_supervisor(NotifyState::Stopping);
             app.stop();
             drop(logs.flush);
             ExitCode::SUCCESS
@@ -41,6 +45,13 @@ pub fn run(source: &Source) -> ExitCode {
         Err(error @ StartError::Bind { .. }) => complain(CANNOT_BIND, &error),
         Err(error @ StartError::Store(_)) => complain(BAD_CONFIGURATION, &error),
         Err(error @ StartError::Thread(_)) => complain(CANNOT_START, &error),
+    }
+}
+
+/// Tells systemd, where it listens (`NOTIFY_SOCKET`); elsewhere nothing happens.
+fn tell_supervisor(state: NotifyState<'_>) {
+    if let Err(error) = sd_notify::notify(&[state]) {
+        tracing::warn!(event = "supervisor_unreachable", %error);
     }
 }
 
@@ -91,7 +102,7 @@ pub(super) fn say(text: &str) {
     let _ = std::io::stdout().write_all(text.as_bytes());
 }
 
-fn complain(code: u8, problem: &dyn std::fmt::Display) -> ExitCode {
+pub(super) fn complain(code: u8, problem: &dyn std::fmt::Display) -> ExitCode {
     eprintln!("{problem}");
     ExitCode::from(code)
 }

@@ -185,7 +185,7 @@ mod tests {
         );
         assert_eq!(lease.spend(3, now), None, "all or none");
         assert_eq!(lease.spend(1, late), None);
-        assert_eq!(lease.expired(late), [Some(tranche(2, 104, late)), None]);
+        assert_eq!(lease.expired(late), [None, Some(tranche(2, 104, late))]);
         assert!(lease.is_empty());
     }
 

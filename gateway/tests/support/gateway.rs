@@ -45,7 +45,7 @@ impl Gateway {
     }
 
     fn with(upstream: &str, more: &[(&str, &str)], given: Given) -> Self {
-        let config = load(&Source::from_variables(variables(upstream, more)));
+        let config = load(&Source::new(None, variables(upstream, more)));
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         Self(Some(
             App::start(config, given).unwrap_or_else(|error| panic!("{error}")),

@@ -4,12 +4,16 @@
     dead_code,
     unreachable_pub,
     missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
     reason = "each test binary uses a part"
 )]
 
 pub mod client;
 pub mod gateway;
 pub mod process;
+pub(crate) mod redis;
 
 use std::time::Duration;
 

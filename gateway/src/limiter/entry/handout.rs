@@ -44,6 +44,10 @@ impl Entry {
         let now = answer.received;
         self.remaining = answer.taken.remaining;
         self.full_at = now + answer.taken.full_after.to_duration();
+        if answer.taken.granted > 0 && !answer.degraded {
+            // Still certain for a dearer request, but its time to come back has moved.
+            self.denial = None;
+        }
         let batch: Vec<Waiter> = call.waiting.drain(..call.sent).collect();
         let answered = batch.len();
         let (left, refused) = self.pay(policy, answer, batch);

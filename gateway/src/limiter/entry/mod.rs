@@ -165,7 +165,7 @@ impl Entry {
         let costs = call.waiting.iter().map(|waiter| waiter.cost);
         let need = costs.fold(0, u64::saturating_add);
         let ahead = mem::take(&mut call.ahead);
-        if need == 0 && !(ahead && spare > 0) {
+        if call.waiting.is_empty() && !(ahead && spare > 0) {
             self.call = None;
             return None;
         }

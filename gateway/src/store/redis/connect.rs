@@ -12,9 +12,9 @@ use deadpool_redis::redis::sentinel::{
 };
 use deadpool_redis::redis::{
     AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, IntoConnectionInfo, Pipeline,
-    RedisError, RedisFuture, TlsCertificates, TlsMode, Value, cmd,
+    RedisError, RedisFuture, TlsCertificates, Value, cmd,
 };
-use deadpool_redis::{PoolError, cluster, sentinel};
+use deadpool_redis::{BuildError, PoolError, cluster, sentinel};
 
 use super::url::Address;
 use crate::store::settings::{Settings, StoreUrl, Topology};
@@ -70,62 +70,59 @@ impl Factory {
     /// Prepares for `url`; connects to nothing.
     pub(super) fn open(url: &StoreUrl, settings: &Settings) -> Result<Self, OpenError> {
         install_crypto();
-        let refused = |reason: String| OpenError::Address {
-            url: url.clone(),
-            reason,
-        };
-        let library = |error: RedisError| refused(error.to_string());
-        let built = |error: deadpool_redis::BuildError| refused(error.to_string());
-        if url.topology() == Topology::Standalone {
-            let client = single_client(url, settings.ca_file.as_deref())?;
-            let config = AsyncConnectionConfig::new()
-                .set_response_timeout(None)
-                .set_pipeline_buffer_size(PIPELINE);
-            let info = client.get_connection_info().clone();
-            let manager =
-                deadpool_redis::Manager::new_with_config(info, config).map_err(library)?;
-            let pool = deadpool_redis::Pool::builder(manager)
-                .max_size(1)
-                .build()
-                .map_err(built)?;
-            return Ok(Self::Single { pool, client });
-        }
-        if settings.ca_file.is_some() {
+        let ca_file = settings.ca_file.as_deref();
+        if url.topology() != Topology::Standalone && ca_file.is_some() {
             return Err(OpenError::CaFileTopology);
         }
-        let address = Address::parse(url);
-        let nodes = address.nodes().map_err(library)?;
-        if url.topology() == Topology::Cluster {
-            let manager = cluster::Manager::new(nodes.clone(), false).map_err(library)?;
-            let pool = cluster::Pool::builder(manager)
-                .max_size(1)
-                .build()
-                .map_err(built)?;
-            return Ok(Self::Cluster { pool, nodes });
-        }
-        let redis = address.redis().map_err(library)?;
+        let opened = match url.topology() {
+            Topology::Standalone => Self::single(single_client(url, ca_file)?),
+            Topology::Sentinel => Self::sentinel(&Address::parse(url)),
+            Topology::Cluster => Self::cluster(&Address::parse(url)),
+        };
+        opened.map_err(|error| OpenError::Address {
+            url: url.clone(),
+            reason: error.to_string(),
+        })
+    }
+
+    fn single(client: Client) -> Result<Self, RedisError> {
+        // Our deadline ends a call; a second timer beside it would only cost.
+        let config = AsyncConnectionConfig::new()
+            .set_response_timeout(None)
+            .set_pipeline_buffer_size(PIPELINE);
+        let info = client.get_connection_info().clone();
+        let manager = deadpool_redis::Manager::new_with_config(info, config)?;
+        let pool = deadpool_redis::Pool::builder(manager).max_size(1).build();
+        let pool = pool.map_err(misbuilt)?;
+        Ok(Self::Single { pool, client })
+    }
+
+    fn sentinel(address: &Address<'_>) -> Result<Self, RedisError> {
+        let (nodes, redis) = (address.nodes()?, address.redis()?);
+        let master = address.master().to_owned();
         let info = sentinel::SentinelNodeConnectionInfo {
             tls_mode: address.tls().then_some(sentinel::TlsMode::Secure),
-            redis_connection_info: Some(redis.clone().into()),
+            redis_connection_info: Some(redis.into()),
         };
+        let server = SentinelNodeConnectionInfo::from(info.clone());
         let kind = sentinel::SentinelServerType::Master;
-        let master = address.master().to_owned();
-        let manager = sentinel::Manager::new(nodes.clone(), master.clone(), Some(info), kind)
-            .map_err(library)?;
-        let pool = sentinel::Pool::builder(manager)
-            .max_size(1)
-            .build()
-            .map_err(built)?;
-        let mut server = SentinelNodeConnectionInfo::default().set_redis_connection_info(redis);
-        if address.tls() {
-            server = server.set_tls_mode(TlsMode::Secure);
-        }
+        let manager = sentinel::Manager::new(nodes.clone(), master.clone(), Some(info), kind)?;
+        let pool = sentinel::Pool::builder(manager).max_size(1).build();
+        let pool = pool.map_err(misbuilt)?;
         Ok(Self::Sentinel {
             pool,
             nodes,
             master,
             server,
         })
+    }
+
+    fn cluster(address: &Address<'_>) -> Result<Self, RedisError> {
+        let nodes = address.nodes()?;
+        let manager = cluster::Manager::new(nodes.clone(), false)?;
+        let pool = cluster::Pool::builder(manager).max_size(1).build();
+        let pool = pool.map_err(misbuilt)?;
+        Ok(Self::Cluster { pool, nodes })
     }
 
     /// A connection of the caller's own.
@@ -208,6 +205,10 @@ fn single_client(url: &StoreUrl, ca_file: Option<&Path>) -> Result<Client, OpenE
 /// The client library leaves the choice of cryptography to the process; the first to choose wins.
 fn install_crypto() {
     let _ = rustls::crypto::ring::default_provider().install_default();
+}
+
+fn misbuilt(error: BuildError) -> RedisError {
+    RedisError::from(std::io::Error::other(error.to_string()))
 }
 
 fn backend(error: PoolError) -> RedisError {

@@ -22,8 +22,7 @@ impl Keys {
         format!("{}limit:{{{bucket}}}", self.root)
     }
 
-    // Read by `circuit.rs` beside this file.
-    #[allow(
+    #[expect(
         dead_code,
         reason = "the name is part of the contract; its script comes with the circuit"
     )]

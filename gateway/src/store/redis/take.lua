@@ -50,7 +50,8 @@ end
 
 local retry_after = 0
 if needed < need then
-  retry_after = math.max(full_at + cost(1) - (now + empty_until_full), 0)
+  -- In this order: the sum of both spans and the time of day could leave 2^53.
+  retry_after = math.max(full_at - (now + empty_until_full) + cost(1), 0)
 end
 
 return { granted, math.max(available(full_at), 0), retry_after, full_at - now, now }
