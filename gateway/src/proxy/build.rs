@@ -12,7 +12,7 @@ use super::identify::Identify;
 use super::limit::Limits;
 use super::record::{Recorder, RouteMetrics};
 use super::route::{Local, Route, RouteError, RouteTable, Target};
-use super::settings::{RetrySettings, RouteSettings, Settings};
+use super::settings::{AnswersSettings, RetrySettings, RouteSettings, Settings};
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
 use crate::store::Store;
@@ -127,6 +127,7 @@ fn local_route(name: &str, path: &str) -> RouteSettings {
         limits: Vec::new(),
         cost: 1,
         retry: RetrySettings::default(),
+        answers: AnswersSettings::default(),
     }
 }
 

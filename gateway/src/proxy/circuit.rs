@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 use super::forward::UpstreamMetrics;
 use super::refusal::Refusal;
-use crate::breaker::{self, Circuit, Outcome};
+use crate::breaker::{self, Circuit, Outcome, Ticket};
 use crate::policy::ids::UpstreamName;
 use crate::store::Store;
 use crate::upstream::{AttemptError, Received, Upstream};
@@ -31,7 +31,7 @@ pub(super) struct Guarded {
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     guarded: &'a Guarded,
-    inner: breaker::Permit,
+    inner: breaker::Permit<'a>,
     started: Instant,
 }
 
@@ -107,7 +107,7 @@ impl Permit<'_> {
         let broken_later = || LateFailure {
             circuit: Arc::clone(circuit),
             store: store.clone(),
-            epoch,
+            ticket,
         };
         (outcome == Outcome::Success).then(broken_later)
     }
@@ -118,14 +118,14 @@ impl Permit<'_> {
 pub(super) struct LateFailure {
     circuit: Arc<Circuit>,
     store: Store,
-    epoch: u64,
+    ticket: Ticket,
 }
 
 impl LateFailure {
     /// In a task of its own: whoever notices is writing to a client.
     pub(super) fn report(self) {
         tokio::task::spawn_local(async move {
-            self.circuit.late_failure(&self.store, self.epoch).await;
+            self.circuit.late_failure(&self.store, self.ticket).await;
         });
     }
 }

@@ -1,0 +1,235 @@
+//! Values written as one word: durations, rates, addresses, choices.
+//!
+//! Guarantees: an error says what was written and what is expected. Must not: print a secret.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::marker::PhantomData;
+use std::net::{IpAddr, SocketAddr};
+
+use http::Method;
+use ipnet::IpNet;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
+use serde_json::{Value, json};
+
+use super::super::secret::Secret;
+use crate::limiter::settings::{KeySettings, OnStoreFailure};
+use crate::policy::circuit::Quorum;
+use crate::policy::units::{Micros, Rate, parse_span};
+use crate::telemetry::settings::LogFormat;
+
+/// What can be read from one word.
+pub(in super::super) trait Scalar: Sized {
+    /// What it is called when something else stands in its place.
+    const EXPECTED: &'static str;
+
+    /// Reads it; the error says what was written and what is expected.
+    fn parse(text: &str) -> Result<Self, String>;
+
+    /// What the schema says beside "a string".
+    fn hints() -> Value {
+        json!({})
+    }
+}
+
+/// A value written as one word. A bare number or flag is read as the word it is, so that one message fits both.
+#[derive(Clone, Debug)]
+pub(in super::super) struct Text<T>(pub(in super::super) T);
+
+impl<'de, T: Scalar> Deserialize<'de> for Text<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Word(PhantomData))
+    }
+}
+
+struct Word<T>(PhantomData<T>);
+
+impl<T: Scalar> Word<T> {
+    fn read<E: Error>(text: &str) -> Result<Text<T>, E> {
+        T::parse(text).map(Text).map_err(E::custom)
+    }
+}
+
+impl<T: Scalar> Visitor<'_> for Word<T> {
+    type Value = Text<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(T::EXPECTED)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Text<T>, E> {
+        Self::read(text)
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Text<T>, E> {
+        Self::read(&number.to_string())
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Text<T>, E> {
+        Self::read(&number.to_string())
+    }
+
+    fn visit_f64<E: Error>(self, number: f64) -> Result<Text<T>, E> {
+        Self::read(&number.to_string())
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Text<T>, E> {
+        Self::read(&flag.to_string())
+    }
+}
+
+impl<T: Scalar> JsonSchema for Text<T> {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        T::EXPECTED.into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        let mut schema = json_schema!({ "type": "string" });
+        if let Value::Object(hints) = T::hints() {
+            schema.ensure_object().extend(hints);
+        }
+        schema
+    }
+}
+
+impl Scalar for Micros {
+    const EXPECTED: &'static str = "a duration like `30s`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        parse_span(text).map_err(|error| error.to_string())
+    }
+
+    fn hints() -> Value {
+        json!({ "examples": ["250ms", "30s", "1m"] })
+    }
+}
+
+impl Scalar for Rate {
+    const EXPECTED: &'static str = "a rate like `10/s`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error: crate::policy::units::UnitError| error.to_string())
+    }
+
+    fn hints() -> Value {
+        json!({ "examples": ["10/s", "100/1m", "5/60s"] })
+    }
+}
+
+impl Scalar for SocketAddr {
+    const EXPECTED: &'static str = "an address like `0.0.0.0:5000`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| match text.rsplit_once(':') {
+            Some((_, port)) if port.parse::<u64>().is_ok_and(|port| port > 65_535) => {
+                format!("`{port}` is not a port: ports end at 65535")
+            }
+            _ => format!(
+                "`{text}` is not an address to listen on: write IP:PORT, like `0.0.0.0:5000` or `[::]:5000`"
+            ),
+        })
+    }
+}
+
+impl Scalar for IpNet {
+    const EXPECTED: &'static str = "a network like `10.0.0.0/8`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let address = || text.parse::<IpAddr>().map(Self::from);
+        text.parse::<Self>().or_else(|_| address()).map_err(|_| {
+            format!("`{text}` is not a network: write a CIDR like `10.0.0.0/8`, or one address")
+        })
+    }
+}
+
+impl Scalar for Method {
+    const EXPECTED: &'static str = "a method like `GET`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let upper = text.to_ascii_uppercase();
+        match text.parse::<Self>() {
+            Ok(Self::CONNECT) => {
+                Err("`CONNECT` asks for a tunnel, which a route cannot be".to_owned())
+            }
+            Ok(method) if upper == text => Ok(method),
+            Ok(_) => Err(format!(
+                "methods are case-sensitive: write `{upper}` for `{text}`"
+            )),
+            Err(_) => Err(format!("`{text}` is not a method: write one like `GET`")),
+        }
+    }
+}
+
+impl Scalar for Secret {
+    const EXPECTED: &'static str = "a URL like `redis://HOST:PORT`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::new(text))
+    }
+
+    fn hints() -> Value {
+        json!({ "writeOnly": true })
+    }
+}
+
+impl Scalar for Quorum {
+    const EXPECTED: &'static str = "`auto` or a number of replicas";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match (text, text.parse()) {
+            ("auto", _) => Ok(Self::Auto),
+            (_, Ok(replicas)) if replicas > 0 => Ok(Self::Replicas(replicas)),
+            _ => Err(format!(
+                "`{text}` is not a quorum: write `auto`, or how many replicas, at least 1"
+            )),
+        }
+    }
+
+    fn hints() -> Value {
+        json!({ "type": ["string", "integer"], "minimum": 1 })
+    }
+}
+
+/// How a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Algorithm {
+    /// Tokens added continuously up to a capacity.
+    TokenBucket,
+}
+
+/// A scalar that is one of a few words.
+macro_rules! choice {
+    ($choice:ty, $expected:literal, $($word:literal => $value:expr),+) => {
+        impl Scalar for $choice {
+            const EXPECTED: &'static str = $expected;
+
+            fn parse(text: &str) -> Result<Self, String> {
+                match text {
+                    $($word => Ok($value),)+
+                    _ => Err(format!("`{text}` is not {}: write {}", $expected, [$(concat!("`", $word, "`")),+].join(" or "))),
+                }
+            }
+
+            fn hints() -> Value {
+                json!({ "enum": [$($word),+] })
+            }
+        }
+    };
+}
+
+choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
+choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
+choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);
+choice!(
+    OnStoreFailure,
+    "a way to go on without the store",
+    "degrade" => Self::Degrade,
+    "allow" => Self::Allow,
+    "deny" => Self::Deny
+);

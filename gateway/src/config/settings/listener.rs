@@ -1,0 +1,111 @@
+//! `[server]` and `[admin]`.
+
+use std::net::SocketAddr;
+use std::num::NonZeroUsize;
+
+use super::super::path::KeyPath;
+use super::super::raw::{Admin, Raw, Server, Text};
+use super::Check;
+use crate::policy::units::Micros;
+use crate::proxy::settings::IdentitySettings;
+use crate::{admin, server};
+
+/// More threads than any machine has cores: a typing error, not a wish.
+const MAX_WORKERS: u16 = 1_024;
+
+/// The proxy listener.
+pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::settings::Settings> {
+    let at = KeyPath::default().key("server");
+    let listen = check.set(&at, "listen", raw.listen.clone());
+    let workers = workers(check, &at, raw.workers);
+    let metrics = check.set(&at, "metrics", raw.metrics);
+    let header_timeout = check.timeout(&at, "header_timeout", raw.header_timeout.clone());
+    let drain_timeout = check.span(&at, "drain_timeout", raw.drain_timeout.clone());
+    let drain_delay = check.span(&at, "drain_delay", raw.drain_delay.clone());
+    Some(server::settings::Settings {
+        listen: listen?.0,
+        workers: workers?,
+        metrics: metrics?,
+        header_timeout: header_timeout?,
+        drain_timeout: drain_timeout.map(Micros::to_duration)?,
+        drain_delay: drain_delay.map(Micros::to_duration)?,
+    })
+}
+
+fn workers(check: &mut Check<'_>, at: &KeyPath, raw: Option<u16>) -> Option<usize> {
+    match check.set(at, "workers", raw)? {
+        0 => Some(std::thread::available_parallelism().map_or(1, NonZeroUsize::get)),
+        workers if workers <= MAX_WORKERS => Some(usize::from(workers)),
+        workers => {
+            let message = format!("`{workers}` threads are more than the {MAX_WORKERS} allowed");
+            check.problem(&at.key("workers"), &message)
+        }
+    }
+}
+
+/// Who may say for whom a request is.
+pub(super) fn identity(check: &mut Check<'_>, raw: &Server) -> Option<IdentitySettings> {
+    let at = KeyPath::default().key("server");
+    let trusted = check.list(&at, "trusted_proxies", raw.trusted_proxies.clone());
+    let prefix = check.set(&at, "ipv6_prefix", raw.ipv6_prefix);
+    let ipv6_prefix = match prefix {
+        Some(1..=128) | None => prefix,
+        Some(bits) => check.problem(
+            &at.key("ipv6_prefix"),
+            &format!("`{bits}` is not a prefix length: write 1 to 128"),
+        ),
+    };
+    let trusted_proxies: Vec<_> = trusted?
+        .into_iter()
+        .map(|(_, Text(network))| network)
+        .collect();
+    if let Some(everyone) = trusted_proxies
+        .iter()
+        .find(|network| network.prefix_len() == 0)
+    {
+        check.report.warning(&format!(
+            "server.trusted_proxies: `{everyone}` believes every client, so anyone can take another's address"
+        ));
+    }
+    Some(IdentitySettings {
+        trusted_proxies,
+        ipv6_prefix: ipv6_prefix?,
+    })
+}
+
+/// The name this hop signs with: a token of RFC 9110, because `Via` divides by spaces and commas.
+pub(super) fn hop(check: &mut Check<'_>, raw: &Server) -> Option<String> {
+    let at = KeyPath::default().key("server");
+    let name = check.set(&at, "name", raw.name.clone())?;
+    let token = |byte: u8| byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte);
+    if !name.is_empty() && name.bytes().all(token) {
+        return Some(name);
+    }
+    let message =
+        format!("`{name}` cannot stand in a `Via` header: write letters, digits, `-`, `_` or `.`");
+    check.problem(&at.key("name"), &message)
+}
+
+/// The admin listener.
+pub(super) fn admin(check: &mut Check<'_>, raw: &Admin) -> Option<admin::settings::Settings> {
+    let at = KeyPath::default().key("admin");
+    let listen = check.set(&at, "listen", raw.listen.clone())?;
+    Some(admin::settings::Settings { listen: listen.0 })
+}
+
+/// Two listeners cannot share an address.
+pub(super) fn conflict(check: &mut Check<'_>, raw: &Raw) {
+    let (Some(Text(proxy)), Some(Text(admin))) = (&raw.server.listen, &raw.admin.listen) else {
+        return;
+    };
+    if overlap(*proxy, *admin) {
+        let message =
+            format!("`{admin}` is taken by `server.listen` (`{proxy}`): write another port");
+        let _: Option<()> = check.problem(&KeyPath::default().key("admin").key("listen"), &message);
+    }
+}
+
+fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
+    let everywhere = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() != 0 && one.port() == other.port() && (everywhere || one.ip() == other.ip())
+}

@@ -1,0 +1,105 @@
+//! `[upstreams.NAME]`.
+
+use super::super::path::KeyPath;
+use super::super::problem::Origin;
+use super::super::raw::{List, Text, Upstream};
+use super::{Check, circuit};
+use crate::upstream::settings::{EndpointSettings, Settings};
+
+/// More idle connections than a worker has file descriptors for.
+const MAX_IDLE: u32 = 65_536;
+
+/// One upstream.
+pub(super) fn upstream(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    name: &str,
+    raw: Upstream,
+) -> Option<Settings> {
+    let endpoints = endpoints(check, at, raw.endpoints);
+    let timeout = check.timeout(at, "timeout", raw.timeout);
+    let connect_timeout = check.timeout(at, "connect_timeout", raw.connect_timeout);
+    let idle_timeout = check.timeout(at, "idle_timeout", raw.idle_timeout);
+    let idle_connections = idle_connections(check, at, raw.idle_connections);
+    let keepalive = check.timeout(at, "keepalive", raw.keepalive);
+    let failure_statuses = statuses(check, at, raw.failure_statuses);
+    let circuit = check.set(at, "circuit", raw.circuit);
+    let circuit = circuit.and_then(|raw| circuit::circuit(check, &at.key("circuit"), raw));
+    Some(Settings {
+        name: name.into(),
+        endpoints: endpoints?,
+        timeout: timeout?,
+        connect_timeout: connect_timeout?,
+        idle_timeout: idle_timeout?,
+        idle_connections: idle_connections?,
+        keepalive: keepalive?,
+        circuit: circuit?,
+        failure_statuses: failure_statuses?,
+    })
+}
+
+fn endpoints(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    raw: Option<List<Text<EndpointSettings>>>,
+) -> Option<Vec<EndpointSettings>> {
+    let path = at.key("endpoints");
+    if raw.is_none() && !check.tree.is_faulty(&path) {
+        return missing(check, &path);
+    }
+    let listed = check.list(at, "endpoints", raw)?;
+    if listed.is_empty() && !check.tree.is_faulty(&path) {
+        return check.problem(
+            &path,
+            "this is empty: write at least one, like `http://10.0.0.7:8080`",
+        );
+    }
+    let mut endpoints: Vec<EndpointSettings> = Vec::with_capacity(listed.len());
+    for (place, Text(endpoint)) in listed {
+        if endpoints.contains(&endpoint) {
+            let message = format!("`{}` is listed twice: leave out one", endpoint.authority);
+            return check.problem(&place, &message);
+        }
+        endpoints.push(endpoint);
+    }
+    Some(endpoints)
+}
+
+/// The built-in upstream has no endpoints of its own: that is the one thing nobody can guess.
+fn missing<T>(check: &mut Check<'_>, path: &KeyPath) -> Option<T> {
+    if check.tree.origin(path) != Origin::Default {
+        return check.problem(
+            path,
+            "this is required: write where it listens, like `[\"http://10.0.0.7:8080\"]`",
+        );
+    }
+    let message = "where requests go is not set: set UPSTREAM_URL, like `http://10.0.0.7:8080`, or define upstreams in a file";
+    check
+        .report
+        .problem_from(Origin::Variable("UPSTREAM_URL".into()), path, message);
+    None
+}
+
+fn idle_connections(check: &mut Check<'_>, at: &KeyPath, raw: Option<u32>) -> Option<usize> {
+    let connections = check.set(at, "idle_connections", raw)?;
+    if connections > MAX_IDLE {
+        let message = format!("`{connections}` is more than the {MAX_IDLE} allowed");
+        return check.problem(&at.key("idle_connections"), &message);
+    }
+    usize::try_from(connections).ok()
+}
+
+fn statuses(check: &mut Check<'_>, at: &KeyPath, raw: Option<List<u16>>) -> Option<Vec<u16>> {
+    let mut statuses = Vec::new();
+    for (place, status) in check.list(at, "failure_statuses", raw)? {
+        if (200..=599).contains(&status) {
+            statuses.push(status);
+        } else {
+            let _: Option<()> = check.problem(
+                &place,
+                &format!("`{status}` is not a final status: write 200 to 599"),
+            );
+        }
+    }
+    Some(statuses)
+}
