@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::limiter::Decision;
-use crate::limiter::Shared;
+use crate::breaker::{Breaker, Hook, Transition};
+use crate::config::Config;
+use crate::limiter::{Decision, Shared};
+use crate::policy::circuit::State;
+use crate::policy::ids::ReplicaId;
 use crate::store::{Observer, Op};
 use crate::telemetry::metrics::Metrics;
 
@@ -59,7 +62,7 @@ pub(super) fn breaker(config: &Config, replica: &ReplicaId, metrics: &Metrics) -
         let upstream = upstream.as_str();
         state
             .with(&[upstream])
-            .set(i64::from(moved.effective.code()));
+            .set(i64::from(moved.effective.number()));
         transitions
             .with(&[upstream, moved.from.label(), moved.to.label()])
             .inc();

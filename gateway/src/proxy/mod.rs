@@ -78,7 +78,7 @@ pub struct Proxy {
     routes: RouteTable,
     identify: Identify,
     limiter: Limiter,
-    upstreams: Vec<Guarded>,
+    upstreams: Vec<Rc<Guarded>>,
     recorder: Rc<Recorder>,
     hop: Hop,
     metrics: std::sync::Arc<Metrics>,
@@ -154,7 +154,7 @@ impl Proxy {
         &self,
         record: &mut Record,
         route: &Route,
-        upstream: &Guarded,
+        upstream: &Rc<Guarded>,
         request: Request<RequestBody>,
     ) -> Result<Response<Body>, Refusal> {
         let mut plan = Plan::new(route.retry(), request);
