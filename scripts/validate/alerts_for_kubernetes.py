@@ -40,7 +40,9 @@ def main() -> int:
         return 0
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text() != text]
     for path in stale:
-        print(f"{path.relative_to(ROOT)} is not what alerts.yml makes it: run scripts/validate/alerts_for_kubernetes.py")
+        print(
+            f"{path.relative_to(ROOT)} is not what alerts.yml makes it: run scripts/validate/alerts_for_kubernetes.py"
+        )
     return 1 if stale else 0
 
 

@@ -31,7 +31,9 @@ def main() -> int:
             report = helm_python.lint(CHART, values, strict=True)
             found = [m["error"] for m in report["messages"] if m["severity"] >= ERROR] + report["errors"]
             rendered = chart.render(values, name="gateway", namespace="api-gateway")
-            manifests = [text for path, text in sorted(rendered.items()) if not path.endswith("NOTES.txt") and text.strip()]
+            manifests = [
+                text for path, text in sorted(rendered.items()) if not path.endswith("NOTES.txt") and text.strip()
+            ]
             name = sample.name.removesuffix("-values.yaml")
             (into / f"{name}.yaml").write_text("\n---\n".join(manifests))
             print(f"{name}: {len(manifests)} templates, {len(found)} problems {found or ''}")

@@ -91,9 +91,14 @@ def container_problems(container: Resource) -> Iterator[str]:
             yield f"has a password in its manifest: {variable['name']}"
 
 
+def is_gateway(resource: Resource) -> bool:
+    component = resource["metadata"].get("labels", {}).get("app.kubernetes.io/component")
+    return resource["kind"] == "Deployment" and component == "gateway"
+
+
 def gateway_problems(resource: Resource) -> Iterator[str]:
     """What makes a roll lose no request."""
-    if resource["kind"] != "Deployment" or not resource["metadata"]["labels"].get("app.kubernetes.io/component") == "gateway":
+    if not is_gateway(resource):
         return
     spec = resource["spec"]
     if spec["strategy"]["rollingUpdate"]["maxUnavailable"] != 0:
@@ -161,11 +166,14 @@ def problems(resources: list[Resource], versions: list[str]) -> Iterator[tuple[s
 
 
 def gateway_container(resources: list[Resource]) -> Resource:
-    found = [r for r in resources if r["kind"] == "Deployment" and r["metadata"]["labels"].get("app.kubernetes.io/component") == "gateway"]
-    pod = found[0]["spec"]["template"]["spec"]
+    (deployment,) = filter(is_gateway, resources)
+    pod = deployment["spec"]["template"]["spec"]
     container = pod["containers"][0]
     same = ("ports", "startupProbe", "readinessProbe", "livenessProbe", "resources", "securityContext", "args")
-    return {key: container[key] for key in same} | {"pod": pod["securityContext"], "strategy": found[0]["spec"]["strategy"]}
+    return {key: container[key] for key in same} | {
+        "pod": pod["securityContext"],
+        "strategy": deployment["spec"]["strategy"],
+    }
 
 
 def main() -> int:

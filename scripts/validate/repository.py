@@ -3,8 +3,9 @@
 import json
 import re
 import sys
-import tomllib
 from pathlib import Path
+
+import tomllib
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -53,9 +54,10 @@ def problems():
     # An action is pinned to a commit, with its version beside it.
     for workflow in sorted((ROOT / ".github/workflows").glob("*.yml")):
         for line in workflow.read_text().splitlines():
-            if (use := re.search(r"uses: *(\S+)", line)) and not use[1].startswith("./"):
-                if not re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line):
-                    yield f"{workflow.name}: not pinned to a commit with its version: {use[1]}"
+            use = re.search(r"uses: *(\S+)", line)
+            pinned = re.search(r"@[0-9a-f]{40} # v\d+\.\d+\.\d+$", line)
+            if use and not use[1].startswith("./") and not pinned:
+                yield f"{workflow.name}: not pinned to a commit with its version: {use[1]}"
 
     for board in sorted((ROOT / "deploy/grafana").rglob("*.json")):
         try:

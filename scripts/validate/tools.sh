@@ -3,7 +3,7 @@
 # stands beside this file. Nothing is installed on the system and nothing is started. What cannot be had is left out; the
 # check that misses it says so.
 set -uo pipefail
-cd "$(dirname "$0")/../.."
+cd "$(dirname "$0")/../.." || exit
 
 here=scripts/validate
 tools=.tools/validate
