@@ -11,6 +11,8 @@ usage: deploy/deploy.sh [--dry-run] WHERE WHAT [ARGUMENTS]
   prod        init [--self-signed] | build | up | status | logs | test | rollback | down
   monitoring  up | status | logs | down            beside whichever of dev and prod runs
   k8s         render | secret | up | status | logs | test | rollback | dashboards | down
+  acl                                              prints Redis' users for the passwords in GATEWAY_PASSWORD and
+                                                   METRICS_PASSWORD, for a Redis of your own
 
   --dry-run   prints the commands and runs none
   OVERLAY     the overlay for k8s: dev (default), staging or production; its namespace follows from it
@@ -114,12 +116,21 @@ sha256() {
     printf '%s' "$1" | openssl dgst -sha256 -r | cut -d' ' -f1
 }
 
+# What the gateways send and their scripts call; the last line is for Sentinel and Cluster.
+gateway_may=(
+    +ping +hello +select +quit +client\|setname +client\|id +info
+    +eval +evalsha +script\|load +script\|exists +time
+    +get +set +del +unlink +pttl +pexpire +zadd +zcard +zrem +zremrangebyscore
+    +publish +subscribe +unsubscribe
+    +spublish +ssubscribe +sunsubscribe +role +cluster\|slots +cluster\|shards +cluster\|nodes +readonly +asking
+)
+
 # The users of Redis: who asks nothing, the gateways, and metrics. Passwords appear here as their hashes.
 acl() {
     local gateway=$1 metrics=$2
     cat <<END
 user default on nopass resetkeys resetchannels -@all +ping
-user gateway on #$(sha256 "$gateway") resetkeys ~api-gateway:* resetchannels &api-gateway:* -@all +@connection +@scripting +@transaction -script|flush -script|kill -eval -eval_ro -fcall -fcall_ro -function +get +set +del +unlink +exists +pttl +pexpire +time +zadd +zcard +zrem +zremrangebyscore +publish +subscribe +unsubscribe +ssubscribe +sunsubscribe +spublish +info +role +cluster|slots +cluster|shards +cluster|nodes
+user gateway on #$(sha256 "$gateway") resetkeys ~api-gateway:* resetchannels &api-gateway:* -@all ${gateway_may[*]}
 user metrics on #$(sha256 "$metrics") resetkeys resetchannels -@all +ping +hello +info +client|setname +client|list +config|get +latency|latest +latency|histogram +slowlog|len +slowlog|get +dbsize
 END
 }
@@ -343,5 +354,6 @@ where=${1:-}
 shift || true
 case $where in
     dev | prod | monitoring | k8s) "$where" "$@" ;;
+    acl) acl "${GATEWAY_PASSWORD:?}" "${METRICS_PASSWORD:?}" ;;
     *) usage >&2; exit 64 ;;
 esac

@@ -87,7 +87,7 @@ smoke() {
     check "the gateway's own answers are application/problem+json" "$(matches "$(header content-type)" '^application/problem\+json')" "$(header content-type)"
     check "… and say who answered" "$(matches "$(header proxy-status)" '.')" "no Proxy-Status"
 
-    ask --http1.1 --header 'Transfer-Encoding: chunked' --header 'Content-Length: 3' --data-binary abc "$url$path"
+    ask --http1.1 --header 'Content-Length: 3' --header 'Content-Length: 4' --data-binary abc "$url$path"
     check "a body of two lengths is refused" "$(matches "$status" '^(400|411|501)$')" "$status"
 
     case $url in
