@@ -3,13 +3,13 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check dashboards validate-monitoring test-dashboards
+.PHONY: help demo test check validate test-image-recipe dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run two gateways, a mock upstream and an embedded store in one process
-	$(CARGO) run --release --locked -p gateway -- demo
+	$(CARGO) run --locked -p gateway -- demo
 
 test: ## install what the tests need and run them all
 	scripts/install-test-deps.sh
@@ -24,6 +24,12 @@ check: ## format, lints, layering, docs, licences and advisories
 
 dashboards: ## write the Grafana dashboards from their generator
 	cd deploy/grafana && python3 -m generator
+
+validate: ## images, Compose files, manifests, charts, units, workflows, scripts, monitoring; offline
+	scripts/validate.sh
+
+test-image-recipe: ## run the release binary as its image and manifest would, where there is no container engine
+	scripts/test-image-recipe.sh
 
 validate-monitoring: ## scrape configuration, alerts with their unit tests, dashboards, runbook
 	scripts/validate-monitoring.sh
