@@ -32,7 +32,10 @@ class Clients:
     def __init__(self, gateways: list[int]):
         self.gateways = gateways
         self.stopping = threading.Event()
-        self.threads = [threading.Thread(target=self.run, args=client, daemon=True) for client in CLIENTS]
+        self.threads = [
+            threading.Thread(target=self.run, args=(number, *client), daemon=True)
+            for number, client in enumerate(CLIENTS)
+        ]
 
     def __enter__(self):
         for thread in self.threads:
@@ -44,9 +47,11 @@ class Clients:
         for thread in self.threads:
             thread.join(timeout=5)
 
-    def run(self, address: str, requests: list[tuple[str, str]], pause: float):
-        # Pairs every request with every gateway in turn.
-        wheel = itertools.cycle([(port, one) for port in self.gateways for one in requests])
+    def run(self, number: int, address: str, requests: list[tuple[str, str]], pause: float):
+        # Every request to every gateway in turn. Each client begins elsewhere: in step they would send nothing but failures
+        # for a moment, which opens the circuit before its time.
+        pairs = [(port, one) for one in requests for port in self.gateways]
+        wheel = itertools.islice(itertools.cycle(pairs), number, None)
         connections: dict[int, http.client.HTTPConnection] = {}
         while not self.stopping.wait(pause):
             port, (method, path) = next(wheel)
