@@ -16,6 +16,7 @@ mod wire;
 mod accepted;
 mod bodies;
 mod connections;
+mod drain;
 mod forwarded;
 mod refused;
 mod responses;
