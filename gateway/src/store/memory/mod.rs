@@ -6,6 +6,7 @@
 mod buckets;
 mod clock;
 mod replicas;
+mod reports;
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use tokio::sync::broadcast;
 use self::buckets::Buckets;
 use self::clock::Clock;
 use self::replicas::Replicas;
+use self::reports::Reports;
 use super::event::Event;
 use super::{Fleet, StoreError};
 use crate::policy::ids::{BucketId, ReplicaId};
@@ -32,6 +34,7 @@ struct Inner {
     clock: Clock,
     buckets: Buckets,
     replicas: Replicas,
+    reports: Reports,
     events: broadcast::Sender<Event>,
 }
 
@@ -43,6 +46,7 @@ impl Memory {
             clock: Clock::start(),
             buckets: Buckets::new(most_buckets),
             replicas: Replicas::default(),
+            reports: Reports::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
     }
@@ -94,6 +98,16 @@ impl Memory {
 
     pub(super) fn leave(&self, replica: &ReplicaId) {
         self.0.replicas.leave(replica);
+        self.0.reports.remove(replica);
+    }
+
+    pub(super) fn report(&self, replica: &ReplicaId, text: &str, lifetime: Micros) {
+        let now = self.0.clock.now();
+        self.0.reports.put(replica, text, now.after(lifetime), now);
+    }
+
+    pub(super) fn reports(&self) -> Vec<(ReplicaId, String)> {
+        self.0.reports.all(self.0.clock.now())
     }
 
     pub(super) fn publish(&self, event: &Event) {

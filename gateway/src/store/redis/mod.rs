@@ -12,6 +12,7 @@ mod connect;
 mod events;
 mod keys;
 mod link;
+mod reports;
 mod script;
 mod url;
 
@@ -85,6 +86,10 @@ impl Redis {
             health,
             observer,
         })))
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.0.keys
     }
 
     pub(super) fn is_up(&self) -> bool {
