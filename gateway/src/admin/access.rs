@@ -89,9 +89,13 @@ fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
     if !matches!(text("sec-fetch-site"), None | Some("same-origin" | "none")) {
         return Err(foreign());
     }
-    let Some(origin) = text(ORIGIN.as_str()) else { return Ok(()) };
+    let Some(origin) = text(ORIGIN.as_str()) else {
+        return Ok(());
+    };
     let host = text(HOST.as_str()).unwrap_or_default();
-    let authority = origin.split_once("://").map_or("", |(_, authority)| authority);
+    let authority = origin
+        .split_once("://")
+        .map_or("", |(_, authority)| authority);
     if authority.is_empty() || !authority.eq_ignore_ascii_case(host) {
         return Err(foreign());
     }
@@ -101,7 +105,10 @@ fn same_origin(headers: &HeaderMap) -> Result<(), Problem> {
 /// Whether the name the client used means this machine: a page whose name was made to point here has another.
 fn is_local(headers: &HeaderMap) -> bool {
     let mut hosts = headers.get_all(HOST).iter();
-    let (Some(host), None) = (hosts.next().and_then(|host| host.to_str().ok()), hosts.next()) else {
+    let (Some(host), None) = (
+        hosts.next().and_then(|host| host.to_str().ok()),
+        hosts.next(),
+    ) else {
         return false;
     };
     if let Ok(address) = host.parse::<SocketAddr>() {
@@ -113,7 +120,9 @@ fn is_local(headers: &HeaderMap) -> bool {
     };
     let name = name.trim_matches(['[', ']']);
     name.eq_ignore_ascii_case("localhost")
-        || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        || name
+            .parse::<IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]
@@ -127,28 +136,54 @@ mod tests {
         for (name, value) in headers {
             map.append(*name, HeaderValue::from_str(value).unwrap());
         }
-        access.check(&map).err().map(|problem| super::super::answer::Answer::from(problem).status().as_u16())
+        access.check(&map).err().map(|problem| {
+            super::super::answer::Answer::from(problem)
+                .status()
+                .as_u16()
+        })
     }
 
     #[test]
     fn without_a_token_only_this_machine_under_its_own_name() {
         let access = Access::new(([127, 0, 0, 1], 9900).into(), None);
-        for host in ["127.0.0.1:9900", "localhost", "LOCALHOST:1", "[::1]:9900", "127.0.0.1", "[::1]"] {
+        for host in [
+            "127.0.0.1:9900",
+            "localhost",
+            "LOCALHOST:1",
+            "[::1]:9900",
+            "127.0.0.1",
+            "[::1]",
+        ] {
             assert_eq!(check(&access, &[("host", host)]), None, "{host}");
         }
-        for host in ["evil.test", "evil.test:9900", "localhost.evil.test", "10.0.0.1:9900", ""] {
+        for host in [
+            "evil.test",
+            "evil.test:9900",
+            "localhost.evil.test",
+            "10.0.0.1:9900",
+            "",
+        ] {
             assert_eq!(check(&access, &[("host", host)]), Some(403), "{host}");
         }
         assert_eq!(check(&access, &[]), Some(403));
-        assert_eq!(check(&access, &[("host", "localhost"), ("host", "evil.test")]), Some(403));
+        assert_eq!(
+            check(&access, &[("host", "localhost"), ("host", "evil.test")]),
+            Some(403)
+        );
     }
 
     #[test]
     fn pages_of_another_origin_are_refused() {
         let access = Access::Loopback;
         let host = ("host", "localhost:9900");
-        assert_eq!(check(&access, &[host, ("origin", "http://localhost:9900")]), None);
-        assert_eq!(check(&access, &[host, ("sec-fetch-site", "same-origin")]), None);
+        assert_eq!(
+            check(&access, &[host, ("origin", "http://localhost:9900")]),
+            None
+        );
+        assert_eq!(
+            check(&access, &[host, ("sec-fetch-site", "same-origin")]),
+            None
+        );
         for (name, value) in [
             ("origin", "http://evil.test"),
             ("origin", "null"),
@@ -162,12 +197,20 @@ mod tests {
 
     #[test]
     fn with_a_token_only_who_shows_it() {
-        let access = Access::new(([0, 0, 0, 0], 9900).into(), Some(Token::new("s3cret-s3cret-s3cret")));
+        let access = Access::new(
+            ([0, 0, 0, 0], 9900).into(),
+            Some(Token::new("s3cret-s3cret-s3cret")),
+        );
         let host = ("host", "gateway.internal");
         let show = |value: &str| check(&access, &[host, ("authorization", value)]);
         assert_eq!(show("Bearer s3cret-s3cret-s3cret"), None);
         assert_eq!(show("bearer s3cret-s3cret-s3cret"), None);
-        for wrong in ["Bearer s3cret-s3cret-s3cre", "Bearer ", "s3cret-s3cret-s3cret", "Basic s3cret-s3cret-s3cret"] {
+        for wrong in [
+            "Bearer s3cret-s3cret-s3cre",
+            "Bearer ",
+            "s3cret-s3cret-s3cret",
+            "Basic s3cret-s3cret-s3cret",
+        ] {
             assert_eq!(show(wrong), Some(401), "{wrong}");
         }
         assert_eq!(check(&access, &[host]), Some(401));

@@ -126,6 +126,9 @@ mod tests {
         let audit = Audit::default();
         (0..300).for_each(|at| audit.record(entry("a", at)));
         assert_eq!(audit.last().len(), KEPT);
-        assert_eq!((audit.of("a").len(), audit.of("a")[TOLD - 1].number), (TOLD, 300));
+        assert_eq!(
+            (audit.of("a").len(), audit.of("a")[TOLD - 1].number),
+            (TOLD, 300)
+        );
     }
 }

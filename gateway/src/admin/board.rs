@@ -56,7 +56,12 @@ impl Board {
         for report in others.unwrap_or_default() {
             self.audit.take_over(&report.audit);
         }
-        let fleet = merge(&own, others.unwrap_or_default(), others.is_some(), self.audit.last());
+        let fleet = merge(
+            &own,
+            others.unwrap_or_default(),
+            others.is_some(),
+            self.audit.last(),
+        );
         let mut state = self.lock();
         if state.past.len() == KEPT {
             state.past.pop_front();
@@ -117,7 +122,11 @@ impl Board {
     pub(super) fn record(&self, entry: Entry) {
         let replica = self.lock().own.replica.id.clone();
         self.audit.record(Entry { replica, ..entry });
-        // So that it shows at once.
+        self.wake();
+    }
+
+    /// Something happened that should show at once.
+    pub fn wake(&self) {
         self.asked.notify_one();
     }
 
@@ -134,7 +143,10 @@ mod tests {
     fn the_past_is_bounded_and_the_present_is_the_last() {
         let board = Board::new();
         for at in 0..400 {
-            let report = Report { at, ..Report::default() };
+            let report = Report {
+                at,
+                ..Report::default()
+            };
             board.show(report, None);
         }
         assert_eq!(board.past().len(), KEPT);

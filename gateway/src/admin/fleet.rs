@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::audit::Entry;
 use super::latency::Latency;
 use super::report::{
-    CircuitView, LimitView, Replica, Report, RouteView, StoreView, Traffic, Transition, UpstreamView,
+    CircuitView, LimitView, Replica, Report, RouteView, StoreView, Traffic, Transition,
+    UpstreamView,
 };
 
 /// Transitions shown.
@@ -88,7 +89,9 @@ pub(super) fn merge(own: &Report, others: &[Report], whole: bool, audit: Vec<Ent
     for report in std::iter::once(own).chain(others) {
         fleet.add(report);
     }
-    fleet.replicas.sort_by(|one, other| one.replica.id.cmp(&other.replica.id));
+    fleet
+        .replicas
+        .sort_by(|one, other| one.replica.id.cmp(&other.replica.id));
     fleet.transitions = transitions(&fleet.circuits);
     fleet
 }
@@ -110,7 +113,11 @@ impl Fleet {
             }
         }
         for upstream in &report.upstreams {
-            match self.upstreams.iter_mut().find(|one| one.name == upstream.name) {
+            match self
+                .upstreams
+                .iter_mut()
+                .find(|one| one.name == upstream.name)
+            {
                 Some(known) => known.add(upstream),
                 None => self.upstreams.push(upstream.clone()),
             }
@@ -132,8 +139,12 @@ impl Fleet {
             self.circuits.push(FleetCircuit::default());
             self.circuits.len() - 1
         });
-        let Some(known) = self.circuits.get_mut(place) else { return };
-        known.replicas.insert(replica.to_owned(), circuit.state.clone());
+        let Some(known) = self.circuits.get_mut(place) else {
+            return;
+        };
+        known
+            .replicas
+            .insert(replica.to_owned(), circuit.state.clone());
         let rejections = known.circuit.rejections + circuit.rejections;
         let mut all = std::mem::take(&mut known.circuit.transitions);
         for transition in &circuit.transitions {
@@ -271,7 +282,10 @@ mod tests {
         assert!((fleet.traffic.requests - 7.0).abs() < 1e-9);
         assert_eq!(fleet.replicas.len(), 2);
         let circuit = &fleet.circuits[0];
-        assert_eq!((circuit.circuit.epoch, circuit.circuit.state.as_str()), (5, "open"));
+        assert_eq!(
+            (circuit.circuit.epoch, circuit.circuit.state.as_str()),
+            (5, "open")
+        );
         assert_eq!(circuit.replicas["a"], "closed");
         assert_eq!(circuit.replicas["b"], "open");
     }

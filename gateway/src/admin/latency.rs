@@ -60,7 +60,9 @@ impl Latency {
         let (mut below, mut lower) = (0.0, 0.0);
         for (index, hits) in self.buckets.iter().enumerate() {
             let hits = *hits as f64;
-            let Some(upper) = BOUNDS.get(index) else { break };
+            let Some(upper) = BOUNDS.get(index) else {
+                break;
+            };
             if hits > 0.0 && below + hits >= rank {
                 let within = ((rank - below) / hits).clamp(0.0, 1.0);
                 return Some((lower + (upper - lower) * within) * 1e3);

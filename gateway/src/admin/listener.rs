@@ -80,8 +80,9 @@ impl Rooms {
             }
             "/livez" => text(StatusCode::OK, "ok\n"),
             "/readyz" => ready(&self.checks, request.uri().query() == Some("verbose")),
-            path => console::file(path)
-                .unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n")),
+            path => {
+                console::file(path).unwrap_or_else(|| text(StatusCode::NOT_FOUND, "not found\n"))
+            }
         }
     }
 }

@@ -4,6 +4,7 @@
 //! [`LATENCY_SPAN`]. Must not: keep more than that.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use tokio::time::Instant;
 
@@ -16,6 +17,8 @@ use crate::telemetry::{Counter, Distribution, Family, Histogram};
 const RATE_SPAN: usize = 2;
 /// Ticks a distribution is taken over: a quantile of a few requests says nothing.
 const LATENCY_SPAN: usize = 10;
+/// The least time between two ticks; a report that is wanted sooner has the last one's rates.
+const LEAST_SPAN: Duration = Duration::from_millis(500);
 /// What the gateway answers itself, for probes and scrapers: not traffic.
 const LOCAL: [&str; 2] = ["health", "metrics"];
 
@@ -46,8 +49,11 @@ pub struct Meter(VecDeque<Sample>);
 impl Meter {
     /// Reads the counters, and fills in what a report says about rates; its names are there already.
     pub fn measure(&mut self, metrics: &Metrics, report: &mut Report) {
-        self.0.truncate(LATENCY_SPAN);
-        self.0.push_front(sample(metrics, &report.limits));
+        let last = self.0.front().map(|sample| sample.at.elapsed());
+        if last.is_none_or(|age| age >= LEAST_SPAN) {
+            self.0.truncate(LATENCY_SPAN);
+            self.0.push_front(sample(metrics, &report.limits));
+        }
         let (Some(now), Some(recent), Some(old)) = (
             self.0.front(),
             self.0.get(RATE_SPAN).or(self.0.back()),
@@ -87,7 +93,8 @@ impl Span<'_> {
             if LOCAL.contains(&name.as_str()) {
                 continue;
             }
-            let mut traffic = self.traffic(now, self.recent.routes.get(name), self.old.routes.get(name));
+            let mut traffic =
+                self.traffic(now, self.recent.routes.get(name), self.old.routes.get(name));
             traffic.in_flight = in_flight.get(name).copied().unwrap_or(0);
             report.traffic.add(&traffic);
             if let Some(route) = report.routes.iter_mut().find(|one| one.name == *name) {
@@ -103,7 +110,10 @@ impl Span<'_> {
     }
 
     fn traffic(&self, now: &Counts, recent: Option<&Counts>, old: Option<&Counts>) -> Traffic {
-        let (recent, old) = (recent.copied().unwrap_or_default(), old.copied().unwrap_or_default());
+        let (recent, old) = (
+            recent.copied().unwrap_or_default(),
+            old.copied().unwrap_or_default(),
+        );
         Traffic {
             requests: self.per_second(now.all, recent.all),
             errors: self.per_second(now.failed, recent.failed),
@@ -115,7 +125,13 @@ impl Span<'_> {
 
     fn upstreams(&self, report: &mut Report) {
         for upstream in &mut report.upstreams {
-            let of = |sample: &Sample| sample.upstreams.get(&upstream.name).copied().unwrap_or_default();
+            let of = |sample: &Sample| {
+                sample
+                    .upstreams
+                    .get(&upstream.name)
+                    .copied()
+                    .unwrap_or_default()
+            };
             let (now, recent, old) = (of(self.now), of(self.recent), of(self.old));
             upstream.attempts = self.per_second(now.all, recent.all);
             upstream.failures = self.per_second(now.failed, recent.failed);
@@ -153,7 +169,9 @@ impl Span<'_> {
 fn sample(metrics: &Metrics, limits: &[LimitView]) -> Sample {
     let mut routes = BTreeMap::<String, Counts>::new();
     for (labels, counter) in metrics.requests.children() {
-        let [route, _, code] = &labels[..] else { continue };
+        let [route, _, code] = &labels[..] else {
+            continue;
+        };
         let (counts, count) = (routes.entry(route.clone()).or_default(), counter.get());
         counts.all += count;
         counts.failed += if code.starts_with('5') { count } else { 0 };
@@ -184,7 +202,9 @@ fn sample(metrics: &Metrics, limits: &[LimitView]) -> Sample {
 fn by_outcome(family: &Family<Counter>, good: &str) -> BTreeMap<String, Counts> {
     let mut all = BTreeMap::<String, Counts>::new();
     for (labels, counter) in family.children() {
-        let [name, outcome] = &labels[..] else { continue };
+        let [name, outcome] = &labels[..] else {
+            continue;
+        };
         let (counts, count) = (all.entry(name.clone()).or_default(), counter.get());
         counts.all += count;
         counts.failed += if outcome == good { 0 } else { count };
@@ -212,7 +232,12 @@ impl Counts {
         self.all += other.all;
         self.failed += other.failed;
         self.refused += other.refused;
-        for (mine, theirs) in self.durations.buckets.iter_mut().zip(other.durations.buckets) {
+        for (mine, theirs) in self
+            .durations
+            .buckets
+            .iter_mut()
+            .zip(other.durations.buckets)
+        {
             *mine += theirs;
         }
         self.durations.sum += other.durations.sum;

@@ -31,7 +31,10 @@ pub(super) fn events(board: &Arc<Board>, place: OwnedSemaphorePermit) -> Answer 
                     event("fleet", &*fleet)
                 }
             };
-            Some((Ok::<_, Infallible>(Frame::data(bytes)), (None, fleets, place)))
+            Some((
+                Ok::<_, Infallible>(Frame::data(bytes)),
+                (None, fleets, place),
+            ))
         },
     );
     let mut answer = text(StatusCode::OK, "").map(|_| StreamBody::new(fleets).boxed_unsync());

@@ -98,7 +98,9 @@ impl Shape {
             Some(below @ Value::Object(_)) => Self::Map(Box::new(Self::of(below))),
             _ => Self::Leaf {
                 secret: schema.get("writeOnly").is_some(),
-                whole: schema.get("format").is_some_and(|format| format == "password"),
+                whole: schema
+                    .get("format")
+                    .is_some_and(|format| format == "password"),
             },
         }
     }

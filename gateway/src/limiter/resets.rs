@@ -57,7 +57,12 @@ impl Resets {
             return (Void::All, count);
         }
         let fresh = last.iter().skip(last.len() - missed).cloned();
-        (fresh.collect::<Option<Vec<_>>>().map_or(Void::All, Void::Some), count)
+        (
+            fresh
+                .collect::<Option<Vec<_>>>()
+                .map_or(Void::All, Void::Some),
+            count,
+        )
     }
 }
 
@@ -81,6 +86,9 @@ mod tests {
         let more = u32::try_from(KEPT).unwrap() + 1;
         (0..more).for_each(|client| resets.push(Some(reset(client))));
         assert_eq!(resets.since(3).0, Void::All);
-        assert_eq!(resets.since(4 + u64::from(more) - 2).0, Void::Some(vec![reset(more - 1)]));
+        assert_eq!(
+            resets.since(4 + u64::from(more) - 2).0,
+            Void::Some(vec![reset(more - 1)])
+        );
     }
 }

@@ -95,24 +95,27 @@ pub fn init(settings: &Settings, dropped: Arc<Counter>) -> Result<Logs, LogError
     });
     let (writer, flush) = Writer::start(io::stdout(), dropped)?;
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
         .with_target(false)
         .with_timer(Clock)
-        .with_writer(writer.clone())
-        .with_filter_reloading();
+        .with_writer(writer.clone());
     let (outcome, reload): (_, Reload) = match format {
         LogFormat::Json => {
             let builder = builder
                 .json()
                 .flatten_event(true)
                 .with_current_span(false)
-                .with_span_list(false);
+                .with_span_list(false)
+                .with_env_filter(filter)
+                .with_filter_reloading();
             let handle = builder.reload_handle();
             let reload: Reload = Arc::new(move |filter| handle.reload(filter).is_ok());
             (builder.try_init(), reload)
         }
         LogFormat::Text => {
-            let builder = builder.with_ansi(io::stdout().is_terminal());
+            let builder = builder
+                .with_ansi(io::stdout().is_terminal())
+                .with_env_filter(filter)
+                .with_filter_reloading();
             let handle = builder.reload_handle();
             let reload: Reload = Arc::new(move |filter| handle.reload(filter).is_ok());
             (builder.try_init(), reload)

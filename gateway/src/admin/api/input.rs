@@ -39,10 +39,17 @@ impl Words {
     }
 
     fn check(mut self) -> Result<Self, Problem> {
-        for text in [&mut self.client, &mut self.reason, &mut self.author, &mut self.level] {
+        for text in [
+            &mut self.client,
+            &mut self.reason,
+            &mut self.author,
+            &mut self.level,
+        ] {
             if let Some(said) = text {
                 sane(said)?;
-                *text = Some(said.trim()).filter(|said| !said.is_empty()).map(str::to_owned);
+                *text = Some(said.trim())
+                    .filter(|said| !said.is_empty())
+                    .map(str::to_owned);
             }
         }
         Ok(self)
@@ -51,8 +58,13 @@ impl Words {
 
 /// The body of an order.
 pub(super) async fn words(request: Request<Incoming>) -> Result<Words, Problem> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
-    let kind = kind.and_then(|kind| kind.split(';').next()).unwrap_or_default();
+    let kind = request
+        .headers()
+        .get(CONTENT_TYPE)
+        .and_then(|kind| kind.to_str().ok());
+    let kind = kind
+        .and_then(|kind| kind.split(';').next())
+        .unwrap_or_default();
     if !kind.trim().eq_ignore_ascii_case("application/json") {
         let detail = "orders are sent as application/json";
         return Err(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, detail));
@@ -64,7 +76,12 @@ pub(super) async fn words(request: Request<Incoming>) -> Result<Words, Problem> 
             let detail = format!("a body has at most {MOST_BODY} bytes");
             return Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, &detail));
         }
-        Err(_) => return Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "the body did not come")),
+        Err(_) => {
+            return Err(Problem::new(
+                StatusCode::REQUEST_TIMEOUT,
+                "the body did not come",
+            ));
+        }
     };
     let words: Words = serde_json::from_slice(&body)
         .map_err(|error| Problem::bad(&format!("the body cannot be read: {error}")))?;
@@ -90,7 +107,11 @@ pub(super) fn parameter(query: Option<&str>, key: &str) -> Result<String, Proble
     };
     let text = percent_decode(value).ok_or_else(missing)?;
     sane(&text)?;
-    if text.is_empty() { Err(missing()) } else { Ok(text) }
+    if text.is_empty() {
+        Err(missing())
+    } else {
+        Ok(text)
+    }
 }
 
 /// Short, and printable: it will stand in logs and on terminals.
@@ -99,7 +120,9 @@ fn sane(text: &str) -> Result<(), Problem> {
         return Err(Problem::bad("control characters are refused"));
     }
     if text.len() > MOST_TEXT {
-        return Err(Problem::bad(&format!("a text has at most {MOST_TEXT} bytes")));
+        return Err(Problem::bad(&format!(
+            "a text has at most {MOST_TEXT} bytes"
+        )));
     }
     Ok(())
 }
@@ -127,12 +150,26 @@ mod tests {
     #[test]
     fn a_parameter_is_decoded_and_must_be_there_once() {
         let client = |query: &str| parameter(Some(query), "client").ok();
-        assert_eq!(client("client=2001%3adb8::%2F64").as_deref(), Some("2001:db8::/64"));
+        assert_eq!(
+            client("client=2001%3adb8::%2F64").as_deref(),
+            Some("2001:db8::/64")
+        );
         assert_eq!(client("x=1&client=a+b").as_deref(), Some("a b"));
-        for query in ["", "client=", "client=a&client=b", "client=%zz", "client=%0a", "client=%ff", "client=%4"] {
+        for query in [
+            "",
+            "client=",
+            "client=a&client=b",
+            "client=%zz",
+            "client=%0a",
+            "client=%ff",
+            "client=%4",
+        ] {
             assert_eq!(client(query), None, "{query}");
         }
-        assert_eq!(client(&format!("client={}", "x".repeat(MOST_TEXT + 1))), None);
+        assert_eq!(
+            client(&format!("client={}", "x".repeat(MOST_TEXT + 1))),
+            None
+        );
     }
 
     #[test]

@@ -86,9 +86,15 @@ fn unknown(steps: &[&str]) -> Answer {
     } else if write::knows(steps) {
         "POST"
     } else {
-        return Problem::not_found("there is nothing here: GET /api/v1/openapi.json lists what is").into();
+        return Problem::not_found("there is nothing here: GET /api/v1/openapi.json lists what is")
+            .into();
     };
-    let mut answer = Answer::from(Problem::new(StatusCode::METHOD_NOT_ALLOWED, "not with this method"));
-    answer.headers_mut().insert(ALLOW, HeaderValue::from_static(allow));
+    let mut answer = Answer::from(Problem::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "not with this method",
+    ));
+    answer
+        .headers_mut()
+        .insert(ALLOW, HeaderValue::from_static(allow));
     answer
 }

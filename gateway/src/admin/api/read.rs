@@ -18,15 +18,30 @@ const OPENAPI: &str = include_str!("../../../../docs/api/openapi.json");
 pub(super) fn knows(steps: &[&str]) -> bool {
     matches!(
         steps,
-        ["fleet" | "history" | "replica" | "replicas" | "routes" | "upstreams" | "circuits" | "limits" | "transitions"
-            | "audit" | "config" | "stream" | "openapi.json"]
+        ["fleet"
+            | "history"
+            | "replica"
+            | "replicas"
+            | "routes"
+            | "upstreams"
+            | "circuits"
+            | "limits"
+            | "transitions"
+            | "audit"
+            | "config"
+            | "stream"
+            | "openapi.json"]
             | ["limits", _, "bucket"]
     )
 }
 
 impl Api {
     /// None for a path that cannot be read.
-    pub(super) async fn read(&self, steps: &[&str], query: Option<&str>) -> Result<Option<Answer>, Problem> {
+    pub(super) async fn read(
+        &self,
+        steps: &[&str],
+        query: Option<&str>,
+    ) -> Result<Option<Answer>, Problem> {
         let answer = match steps {
             ["history"] => json(&self.board.past()),
             ["replica"] => json(&self.board.own()),
@@ -65,7 +80,10 @@ impl Api {
     fn stream(&self) -> Result<Answer, Problem> {
         let place = Arc::clone(&self.streams).try_acquire_owned();
         let place = place.map_err(|_| {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, "too many consoles are open")
+            Problem::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "too many consoles are open",
+            )
         })?;
         Ok(stream::events(&self.board, place))
     }

@@ -17,7 +17,9 @@ use crate::telemetry::logs;
 pub(super) fn knows(steps: &[&str]) -> bool {
     matches!(
         steps,
-        ["limits", _, "reset"] | ["circuits", _, "open" | "close" | "reset"] | ["log-level" | "drain"]
+        ["limits", _, "reset"]
+            | ["circuits", _, "open" | "close" | "reset"]
+            | ["log-level" | "drain"]
     )
 }
 
@@ -55,7 +57,9 @@ impl Api {
             action: action.to_owned(),
             target,
             reason: words.reason.unwrap_or_default(),
-            result: outcome.as_ref().map_or_else(ToString::to_string, |_| "ok".to_owned()),
+            result: outcome
+                .as_ref()
+                .map_or_else(ToString::to_string, |_| "ok".to_owned()),
             ..Entry::default()
         });
         outcome.map(|done| Some(json(&done))).map_err(Problem::from)

@@ -58,8 +58,7 @@ impl Redis {
         let mut get = cmd("GET");
         get.arg(self.keys().report(&replica));
         let answer = self.ask(Op::Reports, &Request::Command(get)).await?;
-        let text: Option<String> =
-            from_redis_value(answer).map_err(|_| StoreError::Unexpected)?;
+        let text: Option<String> = from_redis_value(answer).map_err(|_| StoreError::Unexpected)?;
         Ok(text.map(|text| (replica, text)))
     }
 }
