@@ -12,6 +12,7 @@ mod replica;
 pub mod demo;
 pub mod health;
 pub mod run;
+pub mod top;
 
 use std::io;
 use std::net::SocketAddr;

@@ -116,7 +116,7 @@ function makeLimit({ name, key }) {
   const bar = (label) => h("div", { className: "meter" }, h("p", {}, h("span", {}, label), h("b")), h("progress", { max: 100, value: 0, "aria-label": label }));
   return h("article", { className: "card limit", "data-limit": name },
     h("div", { className: "head" }, h("h3", {}, name), h("span", { className: "badge plain" })),
-    h("dl", { className: "facts" }), bar("Answered without asking the store"), bar("Held tokens that were used"), form, found);
+    h("dl", { className: "facts" }), bar("Decided locally"), bar("Leased tokens used"), form, found);
 }
 
 function updateLimit(card, one) {
@@ -133,7 +133,7 @@ function updateLimit(card, one) {
   const decisions = ["granted", "denied", "degraded_granted", "degraded_denied", "shadow_denied"].reduce((sum, name) => sum + (totals[name] ?? 0), 0);
   const local = (totals.by_lease ?? 0) + (totals.by_denial_memory ?? 0);
   const meters = card.querySelectorAll(".meter");
-  meter(meters[0], decisions, share(local, decisions), `${percent(share(totals.by_lease ?? 0, decisions))} % leases, ${percent(share(totals.by_denial_memory ?? 0, decisions))} % denial memory`);
+  meter(meters[0], decisions, share(local, decisions), `${percent(share(totals.by_lease ?? 0, decisions))} % leases, ${percent(share(totals.by_denial_memory ?? 0, decisions))} % denials`);
   const leased = totals.leased ?? 0;
   const unused = (totals.given_back ?? 0) + (totals.lost ?? 0);
   meter(meters[1], leased, 100 - share(unused, leased), `${percent(100 - share(unused, leased))} % of ${count(leased)}`);
