@@ -83,8 +83,11 @@ pub(super) async fn words(request: Request<Incoming>) -> Result<Words, Problem> 
             ));
         }
     };
-    let words: Words = serde_json::from_slice(&body)
-        .map_err(|error| Problem::bad(&format!("the body cannot be read: {error}")))?;
+    let unreadable =
+        |error: serde_json::Error| Problem::bad(&format!("the body cannot be read: {error}"));
+    // A map first: a struct would be read from a list as well.
+    let map: serde_json::Map<_, _> = serde_json::from_slice(&body).map_err(unreadable)?;
+    let words: Words = serde_json::from_value(map.into()).map_err(unreadable)?;
     words.check()
 }
 
