@@ -204,7 +204,7 @@ function log(id, items, empty, key, make) {
 export function logs(fleet) {
   log("#transitions", fleet.transitions, "No circuit has moved.", (one) => [one.upstream, one.scope, one.epoch, one.at, one.to, one.by].join(" "), (one) =>
     h("li", {}, h("time", {}, clock(one.at)),
-      h("div", {}, h("b", {}, one.upstream), ` ${one.from.replace("_", "-")} → ${one.to.replace("_", "-")}`,
+      h("div", {}, h("b", {}, one.upstream), one.from === one.to ? ` stays ${one.to.replace("_", "-")}` : ` ${one.from.replace("_", "-")} → ${one.to.replace("_", "-")}`,
         h("small", {}, `${CAUSES[one.cause] ?? one.cause}, by ${one.by}${one.scope === "replica" ? " (its own view)" : ""}`))));
   log("#audit", fleet.audit, "Nobody has intervened.", (one) => `${one.replica} ${one.number}`, (one) =>
     h("li", {}, h("time", {}, clock(one.at)),
