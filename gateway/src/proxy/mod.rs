@@ -354,6 +354,7 @@ impl Proxy {
     /// What need not be done for each request; called a few times a second.
     pub fn tick(&self) {
         self.recorder.flush();
+        self.limiter.tick();
         for upstream in &self.upstreams {
             upstream.upstream().sweep();
         }

@@ -22,7 +22,7 @@ use serde::Deserialize;
 pub(super) use answer::{Answer, Answers, Value};
 pub(super) use scalar::{Algorithm, DotSegments, Text};
 
-use super::secret::Secret;
+use super::secret::{Password, Secret};
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate};
@@ -97,6 +97,10 @@ pub(super) struct Server {
 pub(super) struct Admin {
     /// Where operators and scrapers connect: IP address and port.
     pub(super) listen: Option<Text<SocketAddr>>,
+    /// What operators show to use the API, `Authorization: Bearer …`; absent: the API answers on a loopback address alone.
+    pub(super) token: Option<Text<Password>>,
+    /// A file that holds the token, instead of `token`.
+    pub(super) token_file: Option<PathBuf>,
 }
 
 /// The shared store.
