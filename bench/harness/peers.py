@@ -111,7 +111,8 @@ def answers(port: int, path: str | None) -> bool:
         connection.request("GET", path)
         status = connection.getresponse().status
         connection.close()
-        return status == 200
+        # A refusal is an answer: a flood's scenario begins with one.
+        return status in (200, 429)
     except OSError:
         return False
 

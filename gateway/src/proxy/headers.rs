@@ -20,6 +20,8 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// A connection may nominate so many headers; a client that names more gains nothing but our time.
 const MAX_NOMINATED: usize = 64;
 
+const OPTIONS: [&[u8]; 2] = [b"keep-alive", b"close"];
+
 /// Fields that never pass this hop. `Trailer` stays: it describes the message, and trailers are forwarded.
 static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
@@ -56,7 +58,10 @@ fn strip_nominated(headers: &mut HeaderMap) {
         .get_all(CONNECTION)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .map(<[u8]>::trim_ascii)
+        // Options of the connection and no fields: nearly all there ever is, and not worth making a name of.
+        .filter(|name| !OPTIONS.iter().any(|one| name.eq_ignore_ascii_case(one)))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| !matches!(*name, HOST | http::header::CONTENT_LENGTH | TRAILER))
         .take(MAX_NOMINATED)
         .collect();

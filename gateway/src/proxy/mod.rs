@@ -88,7 +88,7 @@ impl Proxy {
     /// The shell: answers every request, whatever happens, and records it.
     pub async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let mut record = self.begin(peer, &head);
+        let mut record = Box::new(self.begin(peer, &head));
         let outcome = self.steps(&mut record, peer, head, body).await;
         let mut response = match outcome {
             Ok(response) => response,
