@@ -12,70 +12,27 @@
 mod support;
 
 use std::alloc::System;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
 
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 use support::gateway::Gateway;
+use support::wire::{Wire, upstream};
 
 #[global_allocator]
 static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-const REQUEST: &[u8] = b"GET /proxy/thing HTTP/1.1\r\nHost: api.example\r\nAccept: */*\r\n\r\n";
-const ANSWER: &[u8] =
-    b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 5\r\n\r\nhello";
 const WARM_UP: usize = 200;
 const COUNTED: usize = 2_000;
-
-/// Answers every request that fits one read, on one connection at a time.
-fn upstream() -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            std::thread::spawn(move || answer(stream.unwrap()));
-        }
-    });
-    address
-}
-
-fn answer(mut stream: TcpStream) {
-    let mut buffer = [0; 4096];
-    while stream.read(&mut buffer).is_ok_and(|read| read > 0) {
-        if stream.write_all(ANSWER).is_err() {
-            return;
-        }
-    }
-}
-
-fn ask(stream: &mut TcpStream, status: &[u8]) {
-    let mut buffer = [0; 4096];
-    stream.write_all(REQUEST).unwrap();
-    let mut length = 0;
-    while !is_whole(&buffer[..length]) {
-        let read = stream.read(&mut buffer[length..]).unwrap();
-        assert_ne!(read, 0, "the gateway closed the connection");
-        length += read;
-    }
-    assert_eq!(&buffer[9..12], status);
-}
-
-/// Whether the answer's body is there: the upstream's, or the end of a refusal's JSON.
-fn is_whole(answer: &[u8]) -> bool {
-    answer.ends_with(b"hello") || answer.ends_with(b"}")
-}
 
 /// Allocations of one request in the steady state: the mean of many, with what else the process does in that time.
 fn allocations(more: &[(&str, &str)], status: &[u8]) -> f64 {
     let gateway = Gateway::start(&format!("http://{}", upstream()), more);
-    let mut stream = TcpStream::connect(gateway.proxy()).unwrap();
-    stream.set_nodelay(true).unwrap();
+    let mut wire = Wire::connect(gateway.proxy());
     for _ in 0..WARM_UP {
-        ask(&mut stream, b"200");
+        wire.ask(b"200");
     }
     let region = Region::new(ALLOCATOR);
     for _ in 0..COUNTED {
-        ask(&mut stream, status);
+        wire.ask(status);
     }
     let change = region.change();
     (change.allocations + change.reallocations) as f64 / COUNTED as f64
