@@ -46,8 +46,8 @@ fn a_request_stays_within_its_allocations() {
     let scarce = [("RATE_LIMIT_CAPACITY", enough_to_warm_up.as_str())];
     let forwarded = allocations(&plenty, b"200");
     let refused = allocations(&scarce, b"429");
-    // Every one of the first is named in docs/performance.md.
-    assert!(forwarded <= 21.0, "forwarded: {forwarded}");
-    assert!(refused <= 29.0, "refused: {refused}");
+    // What they are for: docs/performance.md. The part of one is what the rest of the process does meanwhile.
+    assert!(forwarded <= 13.5, "forwarded: {forwarded}");
+    assert!(refused <= 17.5, "refused: {refused}");
     eprintln!("allocations a request: forwarded {forwarded:.2}, refused {refused:.2}");
 }
