@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-console check validate test-image-recipe dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-console check bench bench-instructions validate test-image-recipe dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -39,3 +39,13 @@ validate-monitoring: ## scrape configuration, alerts with their unit tests, dash
 
 test-dashboards: ## ask every dashboard and alert query of a Prometheus that watches a running fleet
 	scripts/test-dashboards.sh
+
+bench: ## measure the gateway beside nginx, HAProxy, Envoy, Traefik and Caddy, here and now (FLAGS="--scenarios plain")
+	bench/install.sh
+	$(CARGO) build --release --locked -p gateway
+	bench/run $(FLAGS)
+	bench/run --footprint
+	@if $(MAKE) -n bench-fleet >/dev/null 2>&1; then $(MAKE) bench-fleet; fi
+
+bench-instructions: ## count the instructions of a request and its steps, and report the change
+	bench/instructions $(FLAGS)

@@ -117,12 +117,35 @@ impl Hash for ClientId {
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::V4(address) => write!(f, "{address}"),
+            Self::V4(address) => dotted(*address, f),
             Self::V6(network, 128) => write!(f, "{network}"),
             Self::V6(network, prefix) => write!(f, "{network}/{prefix}"),
             Self::Text(text) => f.write_str(text),
         }
     }
+}
+
+/// What `Ipv4Addr` displays as, without the formatting machinery: it is part of every access line and of every key.
+fn dotted(address: Ipv4Addr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let mut text = [0_u8; 15];
+    let mut length = 0;
+    let mut put = |byte: u8| {
+        text[length] = byte;
+        length += 1;
+    };
+    for (place, octet) in address.octets().into_iter().enumerate() {
+        if place > 0 {
+            put(b'.');
+        }
+        if octet >= 100 {
+            put(b'0' + octet / 100);
+        }
+        if octet >= 10 {
+            put(b'0' + octet / 10 % 10);
+        }
+        put(b'0' + octet % 10);
+    }
+    f.write_str(std::str::from_utf8(&text[..length]).unwrap_or_default())
 }
 
 /// One bucket: what a limit keeps for one client.
@@ -143,6 +166,15 @@ impl fmt::Display for BucketId {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_ipv4_address_reads_as_usual() {
+        for address in
+            [[0, 0, 0, 0], [1, 20, 255, 100], [255; 4], [9, 10, 99, 109]].map(Ipv4Addr::from)
+        {
+            assert_eq!(ClientId::V4(address).to_string(), address.to_string());
+        }
+    }
 
     #[test]
     fn an_ipv6_customer_is_one_client() {

@@ -18,7 +18,8 @@ use crate::upstream::ResponseBody;
 #[derive(Debug)]
 pub struct Body {
     source: Source,
-    record: Option<Record>,
+    // Boxed: a response is moved a dozen times on its way out.
+    record: Option<Box<Record>>,
 }
 
 #[derive(Debug)]
@@ -46,7 +47,7 @@ impl Body {
     }
 
     /// The body that closes `record` when it ends.
-    pub(super) fn recorded(mut self, mut record: Record) -> Self {
+    pub(super) fn recorded(mut self, mut record: Box<Record>) -> Self {
         if http_body::Body::is_end_stream(&self) {
             record.complete();
         }

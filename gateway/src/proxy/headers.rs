@@ -20,6 +20,8 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// A connection may nominate so many headers; a client that names more gains nothing but our time.
 const MAX_NOMINATED: usize = 64;
 
+const OPTIONS: [&[u8]; 2] = [b"keep-alive", b"close"];
+
 /// Fields that never pass this hop. `Trailer` stays: it describes the message, and trailers are forwarded.
 static HOP_BY_HOP: [HeaderName; 8] = [
     CONNECTION,
@@ -60,7 +62,11 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
 /// Removes the fields of this hop from a message.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let mut present = [false; 8];
-    for name in headers.keys() {
+    // Most names are told apart from these by their length.
+    for name in headers
+        .keys()
+        .filter(|name| matches!(name.as_str().len(), 2 | 7 | 10 | 16..=19))
+    {
         for (seen, hop) in present.iter_mut().zip(&HOP_BY_HOP) {
             *seen |= name == hop;
         }
@@ -81,7 +87,10 @@ fn strip_nominated(headers: &mut HeaderMap) {
         .get_all(CONNECTION)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .map(<[u8]>::trim_ascii)
+        // Options of the connection and no fields: nearly all there ever is, and not worth making a name of.
+        .filter(|name| !OPTIONS.iter().any(|one| name.eq_ignore_ascii_case(one)))
+        .filter_map(|name| HeaderName::from_bytes(name).ok())
         .filter(|name| !matches!(*name, HOST | http::header::CONTENT_LENGTH | TRAILER))
         .take(MAX_NOMINATED)
         .collect();
@@ -288,6 +297,16 @@ mod tests {
             ]
         );
         assert_eq!(map["x-forwarded-for"], "192.0.2.1");
+    }
+
+    #[test]
+    fn every_field_of_the_hop_is_recognised() {
+        for name in &HOP_BY_HOP {
+            let mut map = HeaderMap::new();
+            map.insert(name, HeaderValue::from_static("x"));
+            strip_hop_by_hop(&mut map);
+            assert!(map.is_empty(), "{name}");
+        }
     }
 
     #[test]

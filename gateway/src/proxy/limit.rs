@@ -3,7 +3,6 @@
 //! Guarantees: the headers speak of the decision that was enforced, of the tightest limit of the route; a request that is refused
 //! costs no limit anything. Must not: know what a verdict rests on, beyond logging it.
 
-use std::fmt::Write as _;
 use std::rc::Rc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
@@ -177,9 +176,19 @@ impl Told {
         } else {
             (remaining, full_after)
         };
-        let mut text = String::with_capacity(64);
         let name = self.policy.settings().name.as_str();
-        let _ = write!(text, "\"{name}\";r={remaining};t={}", span.ceil_secs());
+        let mut digits = [itoa::Buffer::new(), itoa::Buffer::new()];
+        let [remaining_digits, span_digits] = &mut digits;
+        // Of its exact length, so that it becomes the header's value without a copy.
+        let text = [
+            "\"",
+            name,
+            "\";r=",
+            remaining_digits.format(remaining),
+            ";t=",
+            span_digits.format(span.ceil_secs()),
+        ]
+        .concat();
         HeaderValue::try_from(text).ok()
     }
 }

@@ -107,7 +107,7 @@ impl Proxy {
     /// The shell: answers every request, whatever happens, and records it.
     pub async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
-        let mut record = self.begin(peer, &head);
+        let mut record = Box::new(self.begin(peer, &head));
         let is_h1 = head.version < Version::HTTP_2;
         let has_body = !body.is_end_stream();
         let outcome = self.steps(&mut record, peer, head, body).await;
@@ -140,7 +140,7 @@ impl Proxy {
         let mut record = self.begin(peer, &head);
         let response = self.refuse(&mut record, &Refusal::Faulty(fault), true, true);
         record.answered(response.status().as_u16());
-        response.map(|body| body.recorded(record))
+        response.map(|body| body.recorded(Box::new(record)))
     }
 
     /// The straight line.

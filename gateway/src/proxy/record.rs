@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::limit::Told;
 use super::route::Route;
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
-use crate::telemetry::access::{AccessLog, Entry, dyn_display::Text, millis};
+use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Family, Gauge, Histogram};
 
@@ -193,15 +193,15 @@ impl Drop for Record {
         let context = &self.context;
         access.record(&Entry {
             request_id: context.request_id.to_str().unwrap_or_default(),
-            client: &Text(&context.client),
+            client: &context.client,
             method: context.method.as_str(),
             route: self.route.as_ref().map_or("-", |_| &metrics.name),
             path: context.uri.path(),
             status,
-            duration_ms: millis(elapsed),
+            duration: elapsed,
             bytes: self.bytes,
             upstream: context.upstream.as_ref().map(UpstreamName::as_str),
-            upstream_duration_ms: context.upstream_time.map(millis),
+            upstream_duration: context.upstream_time,
             attempts: context.attempts,
             decision: if self.ended {
                 context.decision

@@ -50,7 +50,7 @@ pub(super) fn announce(headers: &mut HeaderMap, protocol: HeaderValue) {
 pub struct Tunnel {
     upstream: OnUpgrade,
     idle: Duration,
-    record: Option<Record>,
+    record: Option<Box<Record>>,
 }
 
 impl Tunnel {
@@ -64,7 +64,7 @@ impl Tunnel {
     }
 
     /// The request stays open as long as the tunnel.
-    pub(super) fn recorded(mut self, record: Record) -> Self {
+    pub(super) fn recorded(mut self, record: Box<Record>) -> Self {
         self.record = Some(record);
         self
     }

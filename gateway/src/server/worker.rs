@@ -11,7 +11,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
-use tokio::task::LocalSet;
+use tokio::runtime::LocalOptions;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::connection::Serve;
@@ -62,11 +62,11 @@ where
         .name(format!("worker-{index}"))
         .spawn(move || {
             enter_shard(index + 1);
+            // Not a `LocalSet`, which would be a second scheduler inside the runtime's and be paid for at every wake-up.
             let runtime = tokio::runtime::Builder::new_current_thread()
                 .enable_all()
-                .build()?;
-            let local = LocalSet::new();
-            local.block_on(&runtime, async move {
+                .build_local(LocalOptions::default())?;
+            runtime.block_on(async move {
                 let serve = Rc::new(Serve::new(proxy()?, &settings));
                 run(socket, &serve, signal, settings.drain_timeout).await
             })

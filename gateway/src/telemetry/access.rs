@@ -4,24 +4,25 @@
 //! Must not: hold a query string or a header's value other than the request id.
 
 use std::cell::RefCell;
+use std::fmt::Display;
 use std::io::Write as _;
 use std::time::Duration;
 
-use serde::Serialize;
-
-use super::logs::{Writer, timestamp};
+use super::clock::Stamp;
+use super::json::{Object, key};
+use super::logs::Writer;
 use super::settings::LogFormat;
 
-/// Bytes after which a worker hands its lines over without waiting for the tick.
-const CHUNK: usize = 8 * 1024;
+/// Bytes after which a worker hands its lines over without waiting for the tick. Each chunk wakes the writing thread once.
+const CHUNK: usize = 16 * 1024;
 
 /// What one request left behind.
-#[derive(Debug, Serialize)]
-pub struct Entry<'a> {
+#[derive(Debug)]
+pub struct Entry<'a, C> {
     /// The id the request carried or was given.
     pub request_id: &'a str,
     /// Whom it was counted for.
-    pub client: &'a dyn_display::Text<'a>,
+    pub client: &'a C,
     /// The method, as sent.
     pub method: &'a str,
     /// The route's name, or `-`.
@@ -30,48 +31,18 @@ pub struct Entry<'a> {
     pub path: &'a str,
     /// The status answered.
     pub status: u16,
-    /// Milliseconds from the head to the last byte.
-    pub duration_ms: f64,
+    /// From the head to the last byte.
+    pub duration: Duration,
     /// Bytes of the answer's body.
     pub bytes: u64,
     /// The upstream's name, when the request was sent to one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream: Option<&'a str>,
-    /// Milliseconds to the upstream's response head, all attempts together.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub upstream_duration_ms: Option<f64>,
+    /// To the upstream's response head, all attempts together.
+    pub upstream_duration: Option<Duration>,
     /// Attempts made.
     pub attempts: u32,
     /// `forwarded`, or why the gateway answered itself.
     pub decision: &'a str,
-}
-
-/// Displays as a JSON string without an intermediate `String`.
-pub mod dyn_display {
-    use std::fmt;
-
-    use serde::{Serialize, Serializer};
-
-    /// Anything that displays.
-    pub struct Text<'a>(pub &'a dyn fmt::Display);
-
-    impl fmt::Debug for Text<'_> {
-        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            self.0.fmt(f)
-        }
-    }
-
-    impl Serialize for Text<'_> {
-        fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-            serializer.collect_str(self.0)
-        }
-    }
-}
-
-/// A duration in milliseconds, to the microsecond.
-#[must_use]
-pub fn millis(span: Duration) -> f64 {
-    span.as_micros() as f64 / 1e3
 }
 
 /// A worker's end of the access log.
@@ -79,45 +50,50 @@ pub fn millis(span: Duration) -> f64 {
 pub struct AccessLog {
     writer: Writer,
     format: LogFormat,
-    buffer: RefCell<Vec<u8>>,
+    lines: RefCell<Lines>,
+}
+
+#[derive(Debug)]
+struct Lines {
+    buffer: Vec<u8>,
+    stamp: Stamp,
 }
 
 impl AccessLog {
     /// An access log that writes to `writer`.
     #[must_use]
     pub fn new(writer: Writer, format: LogFormat) -> Self {
+        let lines = Lines {
+            buffer: empty(),
+            stamp: Stamp::default(),
+        };
         Self {
             writer,
             format,
-            buffer: RefCell::new(Vec::with_capacity(CHUNK + 1024)),
+            lines: RefCell::new(lines),
         }
     }
 
     /// Appends one line.
-    pub fn record(&self, entry: &Entry<'_>) {
-        let mut buffer = self.buffer.borrow_mut();
+    pub fn record<C: Display>(&self, entry: &Entry<'_, C>) {
+        let mut lines = self.lines.borrow_mut();
         let level = if entry.status >= 500 { "WARN" } else { "INFO" };
-        let written = match self.format {
-            LogFormat::Json => json(&mut buffer, level, entry),
-            LogFormat::Text => text(&mut buffer, level, entry),
-        };
-        debug_assert!(written.is_ok(), "writing to memory does not fail");
-        if buffer.len() >= CHUNK {
-            self.writer.send(std::mem::replace(
-                &mut *buffer,
-                Vec::with_capacity(CHUNK + 1024),
-            ));
+        match self.format {
+            LogFormat::Json => lines.json(level, entry),
+            LogFormat::Text => lines.text(level, entry),
+        }
+        if lines.buffer.len() >= CHUNK {
+            self.writer
+                .send(std::mem::replace(&mut lines.buffer, empty()));
         }
     }
 
     /// Hands over what is buffered; called by the worker's tick.
     pub fn flush(&self) {
-        let mut buffer = self.buffer.borrow_mut();
-        if !buffer.is_empty() {
-            self.writer.send(std::mem::replace(
-                &mut *buffer,
-                Vec::with_capacity(CHUNK + 1024),
-            ));
+        let mut lines = self.lines.borrow_mut();
+        if !lines.buffer.is_empty() {
+            self.writer
+                .send(std::mem::replace(&mut lines.buffer, empty()));
         }
     }
 }
@@ -128,74 +104,94 @@ impl Drop for AccessLog {
     }
 }
 
-#[derive(Serialize)]
-struct Line<'a> {
-    timestamp: dyn_display::Text<'a>,
-    level: &'a str,
-    event: &'a str,
-    #[serde(flatten)]
-    entry: &'a Entry<'a>,
+fn empty() -> Vec<u8> {
+    Vec::with_capacity(CHUNK + 1024)
 }
 
-fn json(buffer: &mut Vec<u8>, level: &str, entry: &Entry<'_>) -> std::io::Result<()> {
-    let now = timestamp();
-    let line = Line {
-        timestamp: dyn_display::Text(&now),
-        level,
-        event: "request",
-        entry,
-    };
-    serde_json::to_writer(&mut *buffer, &line)?;
-    buffer.push(b'\n');
-    Ok(())
-}
+impl Lines {
+    fn json<C: Display>(&mut self, level: &str, entry: &Entry<'_, C>) {
+        let mut object = Object::begin(&mut self.buffer, self.stamp.now());
+        object.text(key!("level"), level);
+        object.text(key!("event"), "request");
+        object.text(key!("request_id"), entry.request_id);
+        object.display(key!("client"), entry.client);
+        object.text(key!("method"), entry.method);
+        object.text(key!("route"), entry.route);
+        object.text(key!("path"), entry.path);
+        object.number(key!("status"), entry.status);
+        object.millis(key!("duration_ms"), entry.duration);
+        object.number(key!("bytes"), entry.bytes);
+        if let Some(upstream) = entry.upstream {
+            object.text(key!("upstream"), upstream);
+        }
+        if let Some(duration) = entry.upstream_duration {
+            object.millis(key!("upstream_duration_ms"), duration);
+        }
+        object.number(key!("attempts"), entry.attempts);
+        object.text(key!("decision"), entry.decision);
+        object.end();
+    }
 
-fn text(buffer: &mut Vec<u8>, level: &str, entry: &Entry<'_>) -> std::io::Result<()> {
-    writeln!(
-        buffer,
-        "{} {level:>5} request {} {} -> {} {:.1}ms {}B client={} route={} decision={} id={}",
-        timestamp(),
-        entry.method,
-        entry.path.escape_debug(),
-        entry.status,
-        entry.duration_ms,
-        entry.bytes,
-        entry.client.0,
-        entry.route,
-        entry.decision,
-        entry.request_id,
-    )
+    fn text<C: Display>(&mut self, level: &str, entry: &Entry<'_, C>) {
+        let written = writeln!(
+            self.buffer,
+            "{} {level:>5} request {} {} -> {} {:.1}ms {}B client={} route={} decision={} id={}",
+            self.stamp.now(),
+            entry.method,
+            entry.path.escape_debug(),
+            entry.status,
+            entry.duration.as_secs_f64() * 1e3,
+            entry.bytes,
+            entry.client,
+            entry.route,
+            entry.decision,
+            entry.request_id,
+        );
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn lines() -> Lines {
+        Lines {
+            buffer: Vec::new(),
+            stamp: Stamp::default(),
+        }
+    }
+
     #[test]
     fn a_line_is_one_json_object() {
-        let client = "192.0.2.1";
         let entry = Entry {
             request_id: "abc",
-            client: &dyn_display::Text(&client),
+            client: &"192.0.2.1",
             method: "GET",
             route: "proxy",
             path: "/proxy/\"quoted\"\n",
             status: 429,
-            duration_ms: millis(Duration::from_micros(1_500)),
+            duration: Duration::from_micros(1_500),
             bytes: 17,
             upstream: None,
-            upstream_duration_ms: None,
+            upstream_duration: Some(Duration::from_micros(60_000_007)),
             attempts: 0,
             decision: "rate_limited",
         };
-        let mut buffer = Vec::new();
-        json(&mut buffer, "INFO", &entry).unwrap();
-        assert_eq!(buffer.iter().filter(|byte| **byte == b'\n').count(), 1);
-        let value: serde_json::Value = serde_json::from_slice(&buffer).unwrap();
+        let mut lines = lines();
+        lines.json("INFO", &entry);
+        assert!(lines.buffer.ends_with(b"}\n"));
+        assert_eq!(
+            lines.buffer.iter().filter(|byte| **byte == b'\n').count(),
+            1
+        );
+        let value: serde_json::Value = serde_json::from_slice(&lines.buffer).unwrap();
         assert_eq!(value["event"], "request");
+        assert_eq!(value["path"], "/proxy/\"quoted\"\n");
         assert_eq!(value["status"], 429);
         assert_eq!(value["duration_ms"], 1.5);
-        assert_eq!(value["client"], client);
+        assert_eq!(value["upstream_duration_ms"], 60_000.007);
+        assert_eq!(value["client"], "192.0.2.1");
         assert!(value["timestamp"].as_str().unwrap().ends_with('Z'));
         assert!(value.get("upstream").is_none());
     }

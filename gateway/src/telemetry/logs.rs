@@ -1,4 +1,4 @@
-//! Log lines: set-up of the subscriber, and the one place that knows what time it is for a reader.
+//! Log lines: set-up of the subscriber.
 //!
 //! Events carry `event = "name"` and their facts as fields; the names operators may rely on are in `docs/operations.md`.
 //! Must not: be used for decisions; write anything secret.
@@ -11,6 +11,7 @@ use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer as FormatWriter;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use super::clock::Stamp;
 use super::series::Counter;
 use super::settings::{LogFormat, Settings};
 pub use super::writer::{Flush, Writer};
@@ -136,39 +137,22 @@ pub fn init(settings: &Settings, dropped: Arc<Counter>) -> Result<Logs, LogError
     })
 }
 
-/// Now, as RFC 3339 in UTC with microseconds.
-#[must_use]
-pub fn timestamp() -> impl fmt::Display {
-    Rfc3339(now())
-}
-
 /// Now, in milliseconds since 1970, for people who compare it with a clock.
 #[must_use]
 pub fn unix_millis() -> u64 {
-    u64::try_from(now().as_millisecond()).unwrap_or(0)
-}
-
-fn now() -> jiff::Timestamp {
     #[expect(
         clippy::disallowed_methods,
-        reason = "a log line tells people the time of day"
+        reason = "operators compare it with a clock"
     )]
     let now = std::time::SystemTime::now();
-    jiff::Timestamp::try_from(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
-}
-
-struct Rfc3339(jiff::Timestamp);
-
-impl fmt::Display for Rfc3339 {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:.6}", self.0)
-    }
+    let now = jiff::Timestamp::try_from(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+    u64::try_from(now.as_millisecond()).unwrap_or(0)
 }
 
 struct Clock;
 
 impl FormatTime for Clock {
     fn format_time(&self, writer: &mut FormatWriter<'_>) -> fmt::Result {
-        write!(writer, "{}", timestamp())
+        writer.write_str(Stamp::default().now())
     }
 }

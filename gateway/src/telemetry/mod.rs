@@ -10,6 +10,8 @@ pub mod metrics;
 mod writer;
 pub mod logs;
 pub mod access;
+mod clock;
+mod json;
 
 pub use family::Family;
 pub use series::{BOUNDS, Counter, Distribution, Gauge, Histogram, Total, enter_shard};

@@ -12,7 +12,7 @@ use tracing_subscriber::fmt::MakeWriter;
 
 use super::series::Counter;
 
-/// Chunks that may wait for the reader; at the usual 8 KiB each about 8 MiB.
+/// Chunks that may wait for the reader; at the access log's 16 KiB each 16 MiB.
 const QUEUE: usize = 1_024;
 
 /// A handle that takes whole lines.
@@ -51,12 +51,11 @@ impl Writer {
 
     /// Queues `lines`, each ended by a newline.
     pub fn send(&self, lines: Vec<u8>) {
-        let count = lines.iter().filter(|byte| **byte == b'\n').count();
-        match self.queue.try_send(lines) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.dropped.add(count as u64);
-            }
+        if let Err(TrySendError::Full(lines) | TrySendError::Disconnected(lines)) =
+            self.queue.try_send(lines)
+        {
+            let count = lines.iter().filter(|byte| **byte == b'\n').count();
+            self.dropped.add(count as u64);
         }
     }
 }

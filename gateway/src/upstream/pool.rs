@@ -1,8 +1,9 @@
 //! Idle connections to one endpoint, newest first.
 //!
-//! Guarantees: at most `limit` are kept, none longer than `keepalive`; a connection is handed out once. Must not: open any.
+//! Guarantees: at most `limit` are kept, none longer than `keepalive` and the time between two sweeps; a connection is handed out
+//! once. Must not: open any, or ask what time it is for each request: the time of the last sweep is near enough.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -24,6 +25,7 @@ pub(super) struct Pool {
     limit: usize,
     keepalive: Duration,
     idle: RefCell<VecDeque<Idle>>,
+    swept: Cell<Instant>,
 }
 
 impl Pool {
@@ -32,14 +34,15 @@ impl Pool {
             limit,
             keepalive,
             idle: RefCell::default(),
+            swept: Cell::new(Instant::now()),
         }
     }
 
     /// The connection used last: the warmest, and the rest may grow old enough to be closed.
     pub(super) fn take(&self) -> Option<Sender> {
         loop {
-            let Idle { sender, since } = self.idle.borrow_mut().pop_back()?;
-            if !sender.is_closed() && since.elapsed() < self.keepalive {
+            let Idle { sender, .. } = self.idle.borrow_mut().pop_back()?;
+            if !sender.is_closed() {
                 return Some(sender);
             }
         }
@@ -51,16 +54,17 @@ impl Pool {
         if idle.len() < self.limit && !sender.is_closed() {
             idle.push_back(Idle {
                 sender,
-                since: Instant::now(),
+                since: self.swept.get(),
             });
         }
     }
 
     /// Closes what is past its time or was closed by the endpoint.
     pub(super) fn sweep(&self) {
-        let keepalive = self.keepalive;
+        let (now, keepalive) = (Instant::now(), self.keepalive);
+        self.swept.set(now);
         self.idle
             .borrow_mut()
-            .retain(|idle| !idle.sender.is_closed() && idle.since.elapsed() < keepalive);
+            .retain(|idle| !idle.sender.is_closed() && now - idle.since < keepalive);
     }
 }

@@ -14,6 +14,7 @@ pub mod client;
 pub mod gateway;
 pub mod process;
 pub(crate) mod redis;
+pub mod wire;
 
 use std::time::Duration;
 

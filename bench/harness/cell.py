@@ -1,0 +1,79 @@
+"""One cell of the table: one peer under one load for a few seconds.
+
+Guarantees: ends when its time is over; a peer that answers wrongly is an error, not a fast peer. Must not: compare.
+"""
+
+import json
+import os
+import subprocess
+from dataclasses import asdict, dataclass
+
+from .machine import Meter
+from .peers import BENCH, OTHERS_CORE, Server, program
+from .scenarios import Scenario
+
+# Of all answers, so many may be of the other kind: a denied flood begins with what the bucket held.
+TOLERATED = 0.01
+
+
+@dataclass
+class Cell:
+    """What one cell came to."""
+
+    peer: str
+    scenario: str
+    round: int
+    micros: float
+    rate: float
+    busy: float
+    foreign: float
+    redis_micros: float
+    p50: float
+    p99: float
+    p999: float
+
+    def plain(self) -> dict:
+        return asdict(self)
+
+
+class Wrong(Exception):
+    """A peer did not do what the scenario is about."""
+
+
+def measure(server: Server, scenario: Scenario, redis: Server | None, turn: int, seconds: float, connections: int) -> Cell:
+    """Loads `server` for `seconds` and says what a request cost it."""
+    groups = {"server": server.family(), "redis": redis.family() if redis else []}
+    meter = Meter(groups)
+    command = ["taskset", "-c", str(OTHERS_CORE), program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s"]
+    command += ["-s", str(BENCH / "configs/load.lua"), f"http://127.0.0.1:{server.port}{scenario.path}"]
+    env = os.environ | {"BENCH_CLIENTS": str(scenario.clients)}
+    ran = subprocess.run(command, capture_output=True, text=True, env=env, timeout=seconds + 20, check=True)
+    used = meter.read()
+    told = json.loads(ran.stdout.strip().splitlines()[-1])
+    check(server.name, scenario, told)
+    requests = told["requests"]
+    return Cell(
+        peer=server.name,
+        scenario=scenario.name,
+        round=turn,
+        micros=used["server"] / requests * 1e6,
+        rate=requests / (told["micros"] / 1e6),
+        busy=used["server"] / used["elapsed"],
+        foreign=foreign_share(used),
+        redis_micros=used["redis"] / requests * 1e6,
+        p50=told["p50"] / 1e3,
+        p99=told["p99"] / 1e3,
+        p999=told["p999"] / 1e3,
+    )
+
+
+def foreign_share(used: dict[str, float]) -> float:
+    """Processors that worked for something else than server, Redis, load and upstream: an upper bound, as the second processor
+    is taken to be the load's alone."""
+    return max(0.0, used["everybody"] - used["server"] - used["elapsed"]) / used["elapsed"]
+
+
+def check(peer: str, scenario: Scenario, told: dict) -> None:
+    wrong = told["requests"] - told["refused"] if scenario.refused else told["refused"]
+    if told["requests"] == 0 or told["broken"] or wrong > told["requests"] * TOLERATED + 200:
+        raise Wrong(f"{peer} in {scenario.name}: {told}")

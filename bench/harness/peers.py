@@ -1,0 +1,178 @@
+"""The servers that are compared: how each is started from its committed configuration, and stopped.
+
+Guarantees: everything listens on loopback, on ports that were free; what was started is stopped by its handle; the measured
+server is alone on the first processor, everything else shares the second. Must not: measure.
+"""
+
+import http.client
+import os
+import pathlib
+import re
+import shutil
+import socket
+import subprocess
+import time
+
+from . import machine
+from .scenarios import UNLIMITED, Scenario
+
+BENCH = pathlib.Path(__file__).resolve().parent.parent
+CONFIGS = BENCH / "configs"
+SERVER_CORE = 0
+OTHERS_CORE = 1
+PATIENCE = 10.0
+
+
+def free_port() -> int:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return one.getsockname()[1]
+
+
+def program(name: str) -> str:
+    """A peer's program: from the wheels, else from the system."""
+    path = f"{BENCH}/.venv/bin:{os.environ['PATH']}:/usr/sbin"
+    found = shutil.which(name, path=path)
+    if found is None:
+        raise FileNotFoundError(f"{name} is not installed; run bench/install.sh")
+    return found
+
+
+class Setting:
+    """The names that configurations leave open, for one run in one directory."""
+
+    def __init__(self, directory: pathlib.Path, names: dict[str, str]):
+        self.directory = directory
+        self.names = names | {"DIR": str(directory)}
+
+    def write(self, template: str, names: dict[str, str]) -> pathlib.Path:
+        """Fills a committed configuration in. A value may name others."""
+        known = self.names | names
+        text = (CONFIGS / template).read_text()
+        for _ in range(2):
+            text = re.sub(r"@([A-Z0-9_]+)@", lambda one: known.get(one[1], one[0]), text)
+        left = re.search(r"^(?!\s*#).*(@[A-Z0-9_]+@)", text, re.MULTILINE)
+        if left:
+            raise ValueError(f"{template}: nothing says what {left[1]} is")
+        path = self.directory / f"{known.get('PORT', 'x')}-{template}"
+        path.write_text(text)
+        return path
+
+
+class Server:
+    """A started process and its descendants."""
+
+    def __init__(self, name: str, command: list[str], core: int, port: int, output=subprocess.DEVNULL, env=None):
+        self.name = name
+        self.port = port
+        self.began = time.monotonic()
+        self.process = subprocess.Popen(
+            ["taskset", "-c", str(core), *command],
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.DEVNULL,
+            env=os.environ | (env or {}),
+        )
+
+    def wait(self, path: str | None) -> float:
+        """Milliseconds from the start until the first answer; without a path, until something listens."""
+        while time.monotonic() - self.began < PATIENCE:
+            if self.process.poll() is not None:
+                raise RuntimeError(f"{self.name} ended with code {self.process.returncode}")
+            if answers(self.port, path):
+                return (time.monotonic() - self.began) * 1e3
+            time.sleep(0.0005)
+        raise TimeoutError(f"{self.name} does not answer")
+
+    def family(self) -> list[int]:
+        return machine.family(self.process.pid)
+
+    def stop(self) -> None:
+        self.process.terminate()
+        try:
+            self.process.wait(PATIENCE)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def answers(port: int, path: str | None) -> bool:
+    try:
+        if path is None:
+            socket.create_connection(("127.0.0.1", port), 0.2).close()
+            return True
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        connection.request("GET", path)
+        status = connection.getresponse().status
+        connection.close()
+        # A refusal is an answer: a flood's scenario begins with one.
+        return status in (200, 429)
+    except OSError:
+        return False
+
+
+def upstream(setting: Setting) -> Server:
+    bodies = {"BODY_128": "x" * 128, "BODY_1K": "x" * 1024, "PORT": "upstream"}
+    config = setting.write("upstream.conf", bodies)
+    port = int(setting.names["UPSTREAM"])
+    return Server("upstream", [program("nginx"), "-c", str(config)], OTHERS_CORE, port)
+
+
+def redis(setting: Setting) -> Server:
+    port = int(setting.names["REDIS"])
+    command = [program("redis-server"), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
+    return Server("redis", command, OTHERS_CORE, port)
+
+
+def start(peer: str, scenario: Scenario, setting: Setting, gateways: dict[str, str]) -> Server:
+    """Starts a peer for a scenario. `gateways` says which program a gateway's name stands for."""
+    port = free_port()
+    names = UNLIMITED | scenario.settings | {"PORT": str(port), "ADMIN": str(free_port())}
+    if peer in gateways:
+        return gateway(peer, gateways[peer], setting, names)
+    if peer.startswith("traefik"):
+        names["TRAEFIK_FAST"] = "experimental: { fastProxy: {} }" if peer == "traefik-fast" else ""
+        names["DIR"] = str(setting.directory / peer)
+        pathlib.Path(names["DIR"]).mkdir(exist_ok=True)
+        routes = setting.write("traefik-routes.yaml", names)
+        routes.rename(f"{names['DIR']}/traefik-routes.yaml")
+    template = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "envoy": "envoy.yaml", "caddy": "Caddyfile"}
+    config = str(setting.write(template.get(peer, "traefik.yaml"), names))
+    commands = {
+        "nginx": ["nginx", "-c", config],
+        "haproxy": ["haproxy", "-db", "-f", config],
+        "envoy": ["envoy", "--concurrency", "1", "-c", config, "--log-level", "error", "--use-dynamic-base-id"],
+        "caddy": ["caddy", "run", "--config", config, "--adapter", "caddyfile"],
+    }
+    name, *arguments = commands.get(peer, ["traefik", f"--configFile={config}"])
+    return Server(peer, [program(name), *arguments], SERVER_CORE, port, env={"GOMAXPROCS": "1"})
+
+
+def gateway(peer: str, path: str, setting: Setting, names: dict[str, str]) -> Server:
+    """The access log goes to a file, as a service manager would send it; a name that ends in `-quiet` has none."""
+    config = setting.write("gateway.toml", names)
+    quiet = {"GATEWAY__LOG__ACCESS": "false"} if peer.endswith("-quiet") else {}
+    with open(setting.directory / f"{names['PORT']}.log", "wb") as log:
+        command = [path, "run", "--config", str(config)]
+        return Server(peer, command, SERVER_CORE, int(names["PORT"]), output=log, env=quiet)
+
+
+def versions(gateways: dict[str, str]) -> dict[str, str]:
+    """What each program calls itself."""
+    asked = {"nginx": ["-v"], "haproxy": ["-v"], "envoy": ["--version"], "traefik": ["version"], "caddy": ["version"]}
+    asked |= {"redis-server": ["--version"], "wrk": ["-v"]}
+    found = {}
+    for name, arguments in asked.items():
+        try:
+            ran = subprocess.run([program(name), *arguments], capture_output=True, text=True, timeout=10, check=False)
+        except (FileNotFoundError, subprocess.TimeoutExpired):
+            continue
+        number = re.search(r"v?(\d+\.\d+\.\d+)", ran.stdout + ran.stderr)
+        found[name] = number[1] if number else "?"
+    return found | {name: "of this tree" for name in gateways if name == "gateway"}

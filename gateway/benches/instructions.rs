@@ -1,0 +1,137 @@
+//! What is run under callgrind: one case, so many times. `bench/instructions` runs each case twice, with different counts, and
+//! takes the difference, so that neither start-up nor the end is in the figure.
+//!
+//!     instructions CASE COUNT
+
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a benchmark that fails should stop"
+)]
+
+#[path = "../tests/support/mod.rs"]
+mod support;
+
+use std::hint::black_box;
+use std::sync::Arc;
+use std::time::Duration;
+
+use gateway::breaker::{Breaker, Outcome};
+use gateway::limiter::settings::{KeySettings, OnStoreFailure, PolicySettings};
+use gateway::limiter::{By, Limiter, Shared};
+use gateway::policy::circuit::{CircuitSpec, Quorum};
+use gateway::policy::ids::ClientId;
+use gateway::policy::token_bucket::BucketSpec;
+use gateway::policy::units::Micros;
+use gateway::store::Store;
+use support::gateway::Gateway;
+use support::wire::{Wire, upstream};
+use tokio::runtime::{Builder, LocalOptions};
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// A request that is let through before those that are counted, so that what happens once is over.
+const WARM_UP: usize = 50;
+
+fn main() {
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    match &arguments[..] {
+        [case, count, ..] if count.parse::<usize>().is_ok() => run(case, count.parse().unwrap()),
+        // `cargo bench` and `cargo test` pass flags of their own.
+        _ => ["forwarded", "refused", "lease", "denial", "circuit"]
+            .map(|case| run(case, 1))
+            .into_iter()
+            .collect(),
+    }
+}
+
+fn run(case: &str, count: usize) {
+    match case {
+        "forwarded" => path("1000000", b"200", count),
+        "refused" => path(&WARM_UP.to_string(), b"429", count),
+        "lease" => limit(1_000_000, By::Lease, count),
+        "denial" => limit(1, By::DenialMemory, count),
+        "circuit" => circuit(count),
+        other => panic!("no case {other}"),
+    }
+}
+
+/// A request through a whole gateway: route, client, limit by lease or denial memory, circuit, attempt, record.
+fn path(capacity: &str, status: &[u8], count: usize) {
+    let variables = [("RATE_LIMIT_CAPACITY", capacity)];
+    let gateway = Gateway::start(&format!("http://{}", upstream()), &variables);
+    let mut wire = Wire::connect(gateway.proxy());
+    for _ in 0..WARM_UP {
+        wire.ask(b"200");
+    }
+    for _ in 0..count {
+        wire.ask(status);
+    }
+}
+
+/// The limiter alone, when it decides from memory.
+fn limit(capacity: u64, by: By, count: usize) {
+    let settings = PolicySettings {
+        name: "l".into(),
+        key: KeySettings::Client,
+        bucket: BucketSpec::new(capacity, "1/1m".parse().unwrap()).unwrap(),
+        leases: true,
+        lease_lifetime: Duration::from_secs(10),
+        on_store_failure: OnStoreFailure::Degrade,
+        shadow: false,
+    };
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .build_local(LocalOptions::default())
+        .unwrap();
+    runtime.block_on(async {
+        let store = Store::memory(16);
+        let shared = Shared::new(Store::memory(16));
+        let limiter = Limiter::new(store, vec![settings], shared);
+        let policy = limiter.policy(&"l".into()).unwrap();
+        let client = ClientId::V4([192, 0, 2, 1].into());
+        for _ in 0..WARM_UP {
+            limiter.take(&policy, &client, 1).await;
+        }
+        let mut remembered = 0;
+        for _ in 0..count {
+            let verdict = black_box(limiter.take(&policy, &client, 1).await);
+            remembered += usize::from(verdict.by == by);
+        }
+        assert!(remembered * 10 >= count * 9, "{remembered} of {count}");
+    });
+}
+
+/// A closed circuit: leave for a call, and its success.
+fn circuit(count: usize) {
+    let spec = CircuitSpec {
+        failures: 5,
+        window: Micros::from_secs(60),
+        reset: Micros::from_secs(60),
+        probes: 1,
+        quorum: Quorum::Auto,
+        ratio: None,
+        slow: None,
+    };
+    let hook: gateway::breaker::Hook = Arc::new(|_, _| {});
+    let breaker = Breaker::new(
+        vec![("up".into(), spec)],
+        &"one".into(),
+        Duration::from_secs(1),
+        &hook,
+    );
+    let circuit = breaker.circuit(&"up".into()).unwrap();
+    let store = Store::memory(16);
+    let runtime = Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        for _ in 0..count {
+            let permit = black_box(circuit.admit(&store, Duration::from_secs(1)).await).unwrap();
+            permit
+                .report(&store, Outcome::Success, Duration::from_millis(1))
+                .await;
+        }
+    });
+}

@@ -1,0 +1,81 @@
+//! What time it is, for a reader of a log. Must not: be used for decisions; those have `tokio::time::Instant` or the store's clock.
+
+use std::fmt::Write as _;
+use std::time::{Duration, UNIX_EPOCH};
+
+/// Now, as RFC 3339 in UTC with microseconds. Keeps the text of the second, which serves every line of that second.
+#[derive(Debug, Default)]
+pub(super) struct Stamp {
+    second: Option<u64>,
+    text: String,
+}
+
+/// The length of `2026-01-02T03:04:05`.
+const TO_THE_SECOND: usize = 19;
+
+impl Stamp {
+    /// The present moment.
+    pub(super) fn now(&mut self) -> &str {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a log line tells people the time of day"
+        )]
+        let now = std::time::SystemTime::now();
+        self.at(now.duration_since(UNIX_EPOCH).unwrap_or_default())
+    }
+
+    fn at(&mut self, since_epoch: Duration) -> &str {
+        if self.second != Some(since_epoch.as_secs()) {
+            self.second = Some(since_epoch.as_secs());
+            self.begin_second(since_epoch.as_secs());
+        }
+        self.text.truncate(TO_THE_SECOND + 1);
+        let mut micros = since_epoch.subsec_micros();
+        let mut digits = [b'0'; 6];
+        for digit in digits.iter_mut().rev() {
+            *digit += (micros % 10) as u8;
+            micros /= 10;
+        }
+        self.text
+            .push_str(std::str::from_utf8(&digits).unwrap_or_default());
+        self.text.push('Z');
+        &self.text
+    }
+
+    #[cold]
+    fn begin_second(&mut self, second: u64) {
+        let second = i64::try_from(second).unwrap_or_default();
+        let moment = jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
+        self.text.clear();
+        let written = write!(self.text, "{moment:.0}");
+        debug_assert!(written.is_ok(), "writing to memory does not fail");
+        self.text.truncate(TO_THE_SECOND);
+        self.text.push('.');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_text_follows_the_clock() {
+        let mut stamp = Stamp::default();
+        let second = 1_767_323_045;
+        for (nanos, text) in [
+            (0, "2026-01-02T03:04:05.000000Z"),
+            (7_000, "2026-01-02T03:04:05.000007Z"),
+            (999_999_999, "2026-01-02T03:04:05.999999Z"),
+        ] {
+            assert_eq!(stamp.at(Duration::new(second, nanos)), text);
+        }
+        assert_eq!(
+            stamp.at(Duration::new(second + 1, 0)),
+            "2026-01-02T03:04:06.000000Z"
+        );
+        assert_eq!(
+            stamp.at(Duration::new(second, 0)),
+            "2026-01-02T03:04:05.000000Z"
+        );
+    }
+}

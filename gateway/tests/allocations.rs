@@ -1,0 +1,53 @@
+//! How often a request makes the allocator work: an upper bound, so that a change that adds to it is noticed.
+//!
+//! Client and upstream are threads of this process that allocate nothing while they talk, so what is counted is the gateway's.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "in a test a panic is the verdict"
+)]
+
+mod support;
+
+use std::alloc::System;
+
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+use support::gateway::Gateway;
+use support::wire::{Wire, upstream};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+const WARM_UP: usize = 200;
+const COUNTED: usize = 2_000;
+
+/// Allocations of one request in the steady state: the mean of many, with what else the process does in that time.
+fn allocations(more: &[(&str, &str)], status: &[u8]) -> f64 {
+    let gateway = Gateway::start(&format!("http://{}", upstream()), more);
+    let mut wire = Wire::connect(gateway.proxy());
+    for _ in 0..WARM_UP {
+        wire.ask(b"200");
+    }
+    let region = Region::new(ALLOCATOR);
+    for _ in 0..COUNTED {
+        wire.ask(status);
+    }
+    let change = region.change();
+    (change.allocations + change.reallocations) as f64 / COUNTED as f64
+}
+
+/// One test, because the count is of the whole process.
+#[test]
+fn a_request_stays_within_its_allocations() {
+    let plenty = [("RATE_LIMIT_CAPACITY", "1000000")];
+    let enough_to_warm_up = WARM_UP.to_string();
+    let scarce = [("RATE_LIMIT_CAPACITY", enough_to_warm_up.as_str())];
+    let forwarded = allocations(&plenty, b"200");
+    let refused = allocations(&scarce, b"429");
+    // What they are for: docs/performance.md. The part of one is what the rest of the process does meanwhile.
+    assert!(forwarded <= 13.5, "forwarded: {forwarded}");
+    assert!(refused <= 17.5, "refused: {refused}");
+    eprintln!("allocations a request: forwarded {forwarded:.2}, refused {refused:.2}");
+}
