@@ -3,10 +3,10 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check
+.PHONY: help demo test check bench-fleet
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run two gateways, a mock upstream and an embedded store in one process
 	$(CARGO) run --release --locked -p gateway -- demo
@@ -14,6 +14,11 @@ demo: ## run two gateways, a mock upstream and an embedded store in one process
 test: ## install what the tests need and run them all
 	scripts/install-test-deps.sh
 	$(CARGO) test --workspace --locked
+
+bench-fleet: ## measure several gateways that share one Redis (FLAGS=--quick: a minute or two instead of ten)
+	scripts/install-test-deps.sh
+	$(CARGO) build --release --locked -p gateway -p fleet
+	target/release/fleet $(FLAGS)
 
 check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) fmt --all --check

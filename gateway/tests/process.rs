@@ -132,8 +132,9 @@ async fn a_gibibyte_streams_through_in_both_directions_in_little_memory() {
     assert_eq!(received, GIB);
     let chunk = bytes::Bytes::from(vec![7_u8; 64 * 1024]);
     let chunks = GIB / chunk.len() as u64;
-    let stream =
-        futures_util::stream::iter((0..chunks).map(move |_| Ok(http_body::Frame::data(chunk.clone()))));
+    let stream = futures_util::stream::iter(
+        (0..chunks).map(move |_| Ok(http_body::Frame::data(chunk.clone()))),
+    );
     let sent = build(
         Method::POST,
         "/proxy/sink",

@@ -22,16 +22,24 @@ use crate::store::{Store, health};
 const MISSED_HEARTBEATS: u32 = 3;
 
 /// Starts the thread; it ends when `stop` is told or its sender is gone.
-pub(super) fn spawn(common: Common, admin: Bound, stop: Receiver<()>) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("background".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            match common.store() {
-                Ok(store) => run(&common, store, admin, stop).await,
-                Err(error) => tracing::error!(event = "background_failed", %error),
-            }
-        });
-    })
+pub(super) fn spawn(
+    common: Common,
+    admin: Bound,
+    stop: Receiver<()>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("background".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                match common.store() {
+                    Ok(store) => run(&common, store, admin, stop).await,
+                    Err(error) => tracing::error!(event = "background_failed", %error),
+                }
+            });
+        })
 }
 
 async fn run(common: &Common, store: Store, admin: Bound, stop: Receiver<()>) {
@@ -98,7 +106,9 @@ async fn heartbeats(common: &Common, store: &Store) {
 
 /// Shows systemd's watchdog that this thread still runs, twice as often as it asks for. Without one, nothing.
 async fn watchdog() {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
     let mut signs = interval((limit / 2).max(Duration::from_millis(100)));
     loop {
         signs.tick().await;

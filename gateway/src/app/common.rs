@@ -39,7 +39,10 @@ impl Common {
         let breaker = observe::breaker(&config, &replica, &metrics);
         Self {
             health: Arc::new(Health::new(config.store.failures)),
-            embedded: given.embedded.clone().unwrap_or_else(|| Store::memory(EMBEDDED_BUCKETS)),
+            embedded: given
+                .embedded
+                .clone()
+                .unwrap_or_else(|| Store::memory(EMBEDDED_BUCKETS)),
             config: Arc::new(config),
             drain: Drain::new(),
             metrics,

@@ -109,8 +109,22 @@ impl App {
             store = %common.store_name(),
             replica = %common.replica,
         );
-        let Common { config, replica, drain, .. } = common;
-        Ok(Self { proxy_address, admin_address, replica, drain, workers, background, stop_background, config })
+        let Common {
+            config,
+            replica,
+            drain,
+            ..
+        } = common;
+        Ok(Self {
+            proxy_address,
+            admin_address,
+            replica,
+            drain,
+            workers,
+            background,
+            stop_background,
+            config,
+        })
     }
 
     /// Where clients connect.
@@ -151,7 +165,11 @@ impl App {
 }
 
 fn listen(what: &'static str, address: SocketAddr, count: usize) -> Result<Bound, StartError> {
-    bind(address, count).map_err(|error| StartError::Bind { what, address, error })
+    bind(address, count).map_err(|error| StartError::Bind {
+        what,
+        address,
+        error,
+    })
 }
 
 /// Waits on the calling thread, which has nothing else to do; a spurious wake-up does not shorten it.

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use crate::limiter::Decision;
 use crate::limiter::Shared;
-use crate::limiter::{Decision};
 use crate::store::{Observer, Op};
 use crate::telemetry::metrics::Metrics;
 
@@ -24,12 +24,19 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
             let policy = policy.as_str();
             for decision in Decision::ALL {
                 let count = totals.decisions(decision);
-                metrics.limit_decisions.with(&[policy, decision.label()]).set(count);
+                metrics
+                    .limit_decisions
+                    .with(&[policy, decision.label()])
+                    .set(count);
             }
             for (by, count) in totals.local() {
                 metrics.limit_local.with(&[policy, by]).set(count);
             }
-            let fates = [("leased", totals.leased), ("given_back", totals.given_back), ("lost", totals.lost)];
+            let fates = [
+                ("leased", totals.leased),
+                ("given_back", totals.given_back),
+                ("lost", totals.lost),
+            ];
             for (fate, count) in fates {
                 metrics.lease_tokens.with(&[policy, fate]).set(count);
             }
@@ -38,6 +45,10 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
 }
 
 /// Provisional.
-pub(super) fn breaker(_: &crate::config::Config, _: &crate::policy::ids::ReplicaId, _: &Metrics) -> Arc<crate::breaker::Breaker> {
+pub(super) fn breaker(
+    _: &crate::config::Config,
+    _: &crate::policy::ids::ReplicaId,
+    _: &Metrics,
+) -> Arc<crate::breaker::Breaker> {
     Arc::default()
 }

@@ -31,8 +31,18 @@ pub fn run(source: &Source) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!(event = "configuration", "{warning}");
     }
-    let access = config.log.access.then(|| (logs.writer.clone(), logs.format));
-    let app = App::start(config, Given { access, embedded: None, metrics: Some(metrics) });
+    let access = config
+        .log
+        .access
+        .then(|| (logs.writer.clone(), logs.format));
+    let app = App::start(
+        config,
+        Given {
+            access,
+            embedded: None,
+            metrics: Some(metrics),
+        },
+    );
     match app {
         Ok(app) => {
             tell_supervisor(NotifyState::Ready);
@@ -79,14 +89,18 @@ pub fn schema() -> ExitCode {
 
 /// Blocks until the process is asked to stop. A signal that cannot be listened for leaves the others.
 pub(super) fn wait_for_stop() {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    else {
         return;
     };
     runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
             return;
         };
         tokio::select! {
