@@ -121,7 +121,7 @@ fn gateway(index: usize, mock: SocketAddr, store: &Store) -> Result<App, DemoErr
         loopback(0)
     };
     let config = config::load(&Source::new(None, settings(listen)))?;
-    Ok(App::start(config, given)?)
+    Ok(App::start(config, &given)?)
 }
 
 /// Whether nobody listens there: `SO_REUSEPORT` alone would let two demos share a port.

@@ -83,11 +83,11 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`] names what is at fault; nothing runs then.
-    pub fn start(config: Config, given: Given) -> Result<Self, StartError> {
+    pub fn start(config: Config, given: &Given) -> Result<Self, StartError> {
         let proxy = listen("server.listen", config.server.listen, config.server.workers)?;
         let admin = listen("admin.listen", config.admin.listen, 1)?;
         let (proxy_address, admin_address) = (proxy.address, admin.address);
-        let common = Common::new(config, &given);
+        let common = Common::new(config, given);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
         common.store()?;
         let (stop_background, stopped) = tokio::sync::oneshot::channel();

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use crate::limiter::Decision;
-use crate::limiter::Shared;
+use crate::breaker::{Breaker, Hook, Transition};
+use crate::config::Config;
+use crate::limiter::{Decision, Shared};
+use crate::policy::circuit::State;
+use crate::policy::ids::ReplicaId;
 use crate::store::{Observer, Op};
 use crate::telemetry::metrics::Metrics;
 
@@ -44,11 +47,71 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
     });
 }
 
-/// Provisional.
-pub(super) fn breaker(
-    _: &crate::config::Config,
-    _: &crate::policy::ids::ReplicaId,
-    _: &Metrics,
-) -> Arc<crate::breaker::Breaker> {
-    Arc::default()
+/// The circuits, with every transition counted and logged.
+pub(super) fn breaker(config: &Config, replica: &ReplicaId, metrics: &Metrics) -> Arc<Breaker> {
+    let upstreams = config
+        .upstreams
+        .iter()
+        .map(|one| (one.name.clone(), one.circuit.clone()));
+    let state = metrics.circuit_state.clone();
+    let transitions = metrics.circuit_transitions.clone();
+    for upstream in &config.upstreams {
+        state.with(&[upstream.name.as_str()]).set(0);
+    }
+    let hook: Hook = Arc::new(move |upstream, moved| {
+        let upstream = upstream.as_str();
+        state
+            .with(&[upstream])
+            .set(i64::from(moved.effective.number()));
+        transitions
+            .with(&[upstream, moved.from.label(), moved.to.label()])
+            .inc();
+        tell(upstream, moved);
+    });
+    Arc::new(Breaker::new(
+        upstreams.collect(),
+        replica,
+        config.store.heartbeat,
+        &hook,
+    ))
+}
+
+fn tell(upstream: &str, moved: &Transition) {
+    let (scope, cause, by) = (moved.scope.label(), moved.cause.label(), &*moved.by);
+    let (from, epoch) = (moved.from.label(), moved.epoch);
+    match moved.to {
+        State::Open => {
+            tracing::warn!(
+                event = "circuit_opened",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
+        }
+        State::HalfOpen => {
+            tracing::info!(
+                event = "circuit_half_open",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
+        }
+        State::Closed => {
+            tracing::info!(
+                event = "circuit_closed",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
+        }
+    }
 }

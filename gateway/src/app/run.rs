@@ -35,15 +35,12 @@ pub fn run(source: &Source) -> ExitCode {
         .log
         .access
         .then(|| (logs.writer.clone(), logs.format));
-    let app = App::start(
-        config,
-        Given {
-            access,
-            embedded: None,
-            metrics: Some(metrics),
-        },
-    );
-    match app {
+    let given = Given {
+        access,
+        embedded: None,
+        metrics: Some(metrics),
+    };
+    match App::start(config, &given) {
         Ok(app) => {
             tell_supervisor(NotifyState::Ready);
             wait_for_stop();
@@ -73,7 +70,7 @@ pub fn check(source: &Source) -> ExitCode {
             for warning in &config.warnings {
                 eprintln!("warning: {warning}");
             }
-            say(&config.effective());
+            say(config.effective());
             ExitCode::SUCCESS
         }
         Err(problems) => complain(BAD_CONFIGURATION, &problems),

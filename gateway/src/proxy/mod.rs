@@ -21,6 +21,7 @@ mod headers;
 mod body;
 mod record;
 mod refusal;
+mod answer;
 mod build;
 
 pub use body::Body;
@@ -37,6 +38,7 @@ use http::{HeaderValue, Request, Response, Version};
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 
+use answer::Facts;
 use circuit::Guarded;
 use headers::{Hop, Origin};
 use identify::Identify;
@@ -76,7 +78,7 @@ pub struct Proxy {
     routes: RouteTable,
     identify: Identify,
     limiter: Limiter,
-    upstreams: Vec<Guarded>,
+    upstreams: Vec<Rc<Guarded>>,
     recorder: Rc<Recorder>,
     hop: Hop,
     metrics: std::sync::Arc<Metrics>,
@@ -90,13 +92,7 @@ impl Proxy {
         let outcome = self.steps(&mut record, peer, head, body).await;
         let mut response = match outcome {
             Ok(response) => response,
-            Err(refusal) => {
-                record.context.decision = refusal.label();
-                let request_id = &record.context.request_id;
-                let mut response = refusal.into_response(request_id, self.hop.name());
-                headers::prepare_response(response.headers_mut(), request_id);
-                response
-            }
+            Err(refusal) => self.refuse(&mut record, refusal),
         };
         if let Some(route) = record.route() {
             route
@@ -136,12 +132,29 @@ impl Proxy {
         Ok(response)
     }
 
+    /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.
+    fn refuse(&self, record: &mut Record, refusal: Refusal) -> Response<Body> {
+        record.context.decision = refusal.label();
+        let request_id = &record.context.request_id;
+        let mut response = refusal.response(request_id, self.hop.name());
+        if let Some(route) = record.route() {
+            let facts = Facts {
+                request_id: request_id.to_str().unwrap_or_default(),
+                retry_after: refusal.retry_after().unwrap_or_default(),
+                route: route.settings.name.as_str(),
+            };
+            response = route.answers.replace(&refusal, &facts, response);
+        }
+        headers::prepare_response(response.headers_mut(), request_id);
+        response
+    }
+
     /// The one loop: attempts until one is the answer.
     async fn attempts(
         &self,
         record: &mut Record,
         route: &Route,
-        upstream: &Guarded,
+        upstream: &Rc<Guarded>,
         request: Request<RequestBody>,
     ) -> Result<Response<Body>, Refusal> {
         let mut plan = Plan::new(route.retry(), request);

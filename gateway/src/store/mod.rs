@@ -22,7 +22,8 @@ pub use self::memory::Memory;
 pub use self::op::{Observer, Op};
 pub use self::redis::{OpenError, Redis};
 use self::settings::{Settings, StoreUrl};
-use crate::policy::ids::{BucketId, ReplicaId};
+use crate::policy::circuit::{CircuitSpec, Command, View};
+use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
 use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
 use crate::policy::units::{Micros, StoreTime};
 
@@ -124,6 +125,22 @@ impl Store {
                 Ok(())
             }
             Self::Redis(redis) => redis.forget(bucket).await,
+        }
+    }
+
+    /// Carries out one command to an upstream's circuit. Every replica hears of a transition, and of the first failure of a streak.
+    ///
+    /// # Errors
+    /// No answer; the command may have been carried out all the same.
+    pub async fn circuit(
+        &self,
+        upstream: &UpstreamName,
+        spec: &CircuitSpec,
+        command: &Command,
+    ) -> Result<View, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.circuit(upstream, spec, command)),
+            Self::Redis(redis) => redis.circuit(upstream, spec, command).await,
         }
     }
 

@@ -30,21 +30,21 @@ pub struct Gateway(Option<App>);
 
 impl Gateway {
     pub fn start(upstream: &str, more: &[(&str, &str)]) -> Self {
-        Self::with(upstream, more, Given::default())
+        Self::with(upstream, more, &Given::default())
     }
 
     pub fn sharing(store: &Store, upstream: &str, more: &[(&str, &str)]) -> Self {
         Self::with(
             upstream,
             more,
-            Given {
+            &Given {
                 embedded: Some(store.clone()),
                 ..Given::default()
             },
         )
     }
 
-    fn with(upstream: &str, more: &[(&str, &str)], given: Given) -> Self {
+    fn with(upstream: &str, more: &[(&str, &str)], given: &Given) -> Self {
         let config = load(&Source::new(None, variables(upstream, more)));
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         Self(Some(

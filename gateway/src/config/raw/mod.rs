@@ -6,6 +6,7 @@
 //! Guarantees: an unknown key and a value of the wrong form are refused. Must not: relate one key to another; that is
 //! `settings`' part.
 
+mod answer;
 mod endpoint;
 mod scalar;
 
@@ -18,6 +19,7 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use answer::{Answer, Answers, Value};
 pub(super) use scalar::{Algorithm, Text};
 
 use super::secret::Secret;
@@ -220,6 +222,8 @@ pub(super) struct Route {
     pub(super) cost: Option<u64>,
     /// When and how often an attempt is repeated.
     pub(super) retry: Option<Retry>,
+    /// Answers of the route's own in place of the gateway's, by what happened.
+    pub(super) answers: Option<Answers>,
 }
 
 /// When and how often an attempt is repeated.

@@ -7,8 +7,8 @@ use matchit::{InsertError, Router};
 use super::super::path::KeyPath;
 use super::super::raw::{List, Raw, Retry, Route, Text};
 use super::super::shape::nearest;
-use super::Check;
 use super::pattern;
+use super::{Check, answer};
 use crate::policy::ids::PolicyName;
 use crate::policy::units::Micros;
 use crate::proxy::settings::{RetrySettings, RouteSettings};
@@ -90,6 +90,7 @@ fn route(
     };
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| self::retry(check, &at.key("retry"), raw));
+    let answers = answer::answers(check, &at.key("answers"), raw.answers);
     Some(RouteSettings {
         name: name?.as_str().into(),
         path: path?,
@@ -102,6 +103,7 @@ fn route(
         limits: limits?,
         cost: cost?,
         retry: retry?,
+        answers: answers?,
     })
 }
 

@@ -4,6 +4,7 @@
 //! process, or be mistaken for a limit shared between machines.
 
 mod buckets;
+mod circuit;
 mod clock;
 mod replicas;
 
@@ -12,11 +13,13 @@ use std::sync::Arc;
 use tokio::sync::broadcast;
 
 use self::buckets::Buckets;
+use self::circuit::Circuits;
 use self::clock::Clock;
 use self::replicas::Replicas;
 use super::event::Event;
 use super::{Fleet, StoreError};
-use crate::policy::ids::{BucketId, ReplicaId};
+use crate::policy::circuit::{CircuitSpec, Command, View};
+use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
 use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
 use crate::policy::units::{Micros, StoreTime};
 
@@ -31,6 +34,7 @@ pub struct Memory(Arc<Inner>);
 struct Inner {
     clock: Clock,
     buckets: Buckets,
+    circuits: Circuits,
     replicas: Replicas,
     events: broadcast::Sender<Event>,
 }
@@ -42,6 +46,7 @@ impl Memory {
         Self(Arc::new(Inner {
             clock: Clock::start(),
             buckets: Buckets::new(most_buckets),
+            circuits: Circuits::default(),
             replicas: Replicas::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
@@ -84,6 +89,23 @@ impl Memory {
             policy: bucket.policy.clone(),
             client: bucket.client.to_string(),
         });
+    }
+
+    pub(super) fn circuit(
+        &self,
+        upstream: &UpstreamName,
+        spec: &CircuitSpec,
+        command: &Command,
+    ) -> View {
+        let now = self.0.clock.now();
+        let told = self.0.circuits.apply(upstream, spec, command, now);
+        if told.is_news {
+            self.publish(&Event::Circuit {
+                upstream: upstream.clone(),
+                epoch: told.view.epoch,
+            });
+        }
+        told.view
     }
 
     pub(super) fn heartbeat(&self, replica: &ReplicaId, lifetime: Micros) -> Fleet {

@@ -22,10 +22,6 @@ impl Keys {
         format!("{}limit:{{{bucket}}}", self.root)
     }
 
-    #[expect(
-        dead_code,
-        reason = "the name is part of the contract; its script comes with the circuit"
-    )]
     pub(super) fn circuit(&self, upstream: &UpstreamName) -> String {
         format!("{}circuit:{{{upstream}}}", self.root)
     }

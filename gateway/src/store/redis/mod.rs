@@ -7,6 +7,7 @@
 //! `PING` to each.
 
 mod call;
+mod circuit;
 mod classify;
 mod connect;
 mod events;
