@@ -39,6 +39,7 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result<(), Failur
     ];
     let wanted = Wanted {
         replicas: REPLICAS,
+        meets: true,
         recording: true,
         variables: &variables,
     };

@@ -32,6 +32,7 @@ const SCARCE: [(&str, &str); 4] = [
 pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result<(), Failure> {
     let wanted = Wanted {
         replicas: 4,
+        meets: true,
         recording: false,
         variables: &AMPLE,
     };
@@ -90,7 +91,8 @@ where
 
 async fn denied(plan: &Plan, table: &mut Table) -> Result<(), Failure> {
     let wanted = Wanted {
-        replicas: 1,
+        replicas: 4,
+        meets: false,
         recording: false,
         variables: &SCARCE,
     };

@@ -36,13 +36,15 @@ pub(crate) struct Fleet {
 /// How a fleet differs from the defaults.
 pub(crate) struct Wanted<'a> {
     pub(crate) replicas: usize,
+    /// Whether to wait until each replica knows of all: not without heartbeats.
+    pub(crate) meets: bool,
     /// Whether the upstream records what it is asked.
     pub(crate) recording: bool,
     pub(crate) variables: &'a [(&'a str, &'a str)],
 }
 
 impl Fleet {
-    /// Starts everything, and waits until each replica knows of all.
+    /// Starts everything.
     pub(crate) async fn start(binary: &Path, wanted: &Wanted<'_>) -> Result<Self, Failure> {
         let upstream = Upstream::start(wanted.recording)?;
         let redis = Redis::start().await?;
@@ -55,11 +57,24 @@ impl Fleet {
             redis,
             upstream,
         };
-        let sees_all = format!("gateway_replicas {}", wanted.replicas);
+        let wanted_line = format!("gateway_replicas {}", wanted.replicas);
         for gateway in &fleet.gateways {
-            gateway.exposes(&sees_all).await?;
+            if wanted.meets {
+                gateway.exposes(&wanted_line).await?;
+            }
         }
         Ok(fleet)
+    }
+
+    /// The sum of a metric's sample over all replicas, by the exact text of its name and labels.
+    pub(crate) async fn sum(&self, sample: &str) -> Result<f64, Failure> {
+        let mut sum = 0.0;
+        for gateway in &self.gateways {
+            let metrics = get(gateway.admin, "/metrics").await?;
+            let value = |line: &str| line.strip_prefix(sample)?.trim().parse::<f64>().ok();
+            sum += metrics.lines().find_map(value).unwrap_or_default();
+        }
+        Ok(sum)
     }
 
     /// `each` connections to every replica.

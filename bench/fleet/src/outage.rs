@@ -21,6 +21,7 @@ const REQUESTS_PER_SECOND: u32 = 2_000;
 pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result<(), Failure> {
     let wanted = Wanted {
         replicas: 4,
+        meets: true,
         recording: false,
         variables: &[
             ("RATE_LIMIT_CAPACITY", "1000000"),

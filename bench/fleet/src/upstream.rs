@@ -59,7 +59,7 @@ impl Upstream {
 
     /// How many requests arrived; only when recording.
     pub(crate) fn requests(&self) -> u64 {
-        self.recorder.count() as u64
+        self.recorder.count()
     }
 }
 
