@@ -9,7 +9,7 @@ help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run two gateways, a mock upstream and an embedded store in one process
-	$(CARGO) run --release --locked -p gateway -- demo
+	$(CARGO) run --locked -p gateway -- demo
 
 test: ## install what the tests need and run them all
 	scripts/install-test-deps.sh

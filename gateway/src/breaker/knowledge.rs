@@ -8,7 +8,7 @@
 //! the fleet's circuit is not closed, the own view takes over from there. When the store comes back, the fleet's view is adopted, but
 //! an own view that is open stays so until its own probe succeeds: what this replica found out meanwhile is not forgotten.
 //!
-//! Guarantees: an answer of the store that was overtaken by a later one is passed over. Must not: await.
+//! Guarantees: calls go through only when both views let them. Must not: await.
 
 use std::time::Duration;
 
@@ -17,14 +17,12 @@ use tokio::time::Instant;
 use super::own::Own;
 use super::snapshot::{Scope, Transition};
 use super::ticket::Ticket;
-use crate::policy::circuit::{Cause, Change, CircuitSpec, Hold, Outcomes, ProbeId, State, View};
+use crate::policy::circuit::{Change, CircuitSpec, Hold, Outcomes, ProbeId, State, View};
 use crate::policy::ids::ReplicaId;
 use crate::policy::units::{Micros, StoreTime};
 
 /// The least a refusal says, and how long it spares the store the next question.
-const LEAST_WAIT: Duration = Duration::from_millis(1);
-/// How long to wait with the next question when the store gave no answer, though it is not lost.
-const ASK_AGAIN: Duration = Duration::from_millis(100);
+pub(super) const LEAST_WAIT: Duration = Duration::from_millis(1);
 
 /// What to do with a call while not all go through.
 #[derive(Clone, Copy, Debug)]
@@ -42,18 +40,18 @@ pub(super) enum Plan {
 /// What is known, under the circuit's lock.
 #[derive(Debug)]
 pub(super) struct Knowledge {
-    own: Own,
+    pub(super) own: Own,
     /// The last answer of the store.
-    heard: Option<View>,
-    heard_at: Instant,
+    pub(super) heard: Option<View>,
+    pub(super) heard_at: Instant,
     /// Questions and answers so far, to tell which answer was overtaken.
-    sequence: u64,
+    pub(super) sequence: u64,
     /// The number at which the last answer was adopted.
-    adopted: u64,
+    pub(super) adopted: u64,
     /// The fleet's state; closed when the own view has taken over.
-    fleet: State,
+    pub(super) fleet: State,
     /// Until then the store need not be asked.
-    wait_until: Instant,
+    pub(super) wait_until: Instant,
     /// Whether a call is asking the store for a probe.
     is_asking: bool,
     /// Whether a success is on its way to the store.
@@ -133,11 +131,11 @@ impl Knowledge {
         std::mem::take(&mut self.unsaid)
     }
 
-    fn fleet_is_failing(&self) -> bool {
+    pub(super) fn fleet_is_failing(&self) -> bool {
         self.fleet == State::Closed && self.heard.as_ref().is_some_and(View::is_failing)
     }
 
-    fn hold(&self) -> Option<Hold> {
+    pub(super) fn hold(&self) -> Option<Hold> {
         let forced = self.heard.as_ref()?.forced.as_ref()?;
         Some(forced.to)
     }
@@ -148,74 +146,13 @@ impl Knowledge {
         Some(heard.now.after(self.heard_at.elapsed().into()))
     }
 
-    fn say(&mut self, scope: Scope, change: &Change) {
+    pub(super) fn say(&mut self, scope: Scope, change: &Change) {
         let at = match scope {
             Scope::Fleet => Some(change.at),
             Scope::Replica => self.store_time(),
         };
         let transition = Transition::new(scope, change, at, self.epoch(), self.effective());
         self.unsaid.push(transition);
-    }
-}
-
-// === What is heard ===
-
-impl Knowledge {
-    /// Numbers a question.
-    pub(super) const fn question(&mut self) -> u64 {
-        self.sequence += 1;
-        self.sequence
-    }
-
-    /// Whether an event about `epoch` may say something new.
-    pub(super) fn is_news(&self, epoch: u64) -> bool {
-        epoch != self.epoch() || (self.fleet == State::Closed && !self.fleet_is_failing())
-    }
-
-    /// Takes over the answer to a question. An older epoch is believed only from an answer that was asked for after a newer one was
-    /// known: then the store has lost its data, else the answers have overtaken each other.
-    pub(super) fn adopt(&mut self, view: &View, question: u64) {
-        let (was, was_fleet) = (self.epoch(), self.fleet);
-        if view.epoch < was && question < self.adopted {
-            return;
-        }
-        self.adopted = self.question();
-        let is_first = self.heard.is_none();
-        self.heard = Some(view.clone());
-        self.heard_at = Instant::now();
-        self.fleet = view.state;
-        self.wait(view.retry_after.to_duration());
-        let is_new = view.epoch != was;
-        if is_new && (view.state != State::Closed || is_by_operator(view)) {
-            self.own.give_up();
-        }
-        let joins_in_peace = is_first && view.state == State::Closed && view.forced.is_none();
-        // The state of a known epoch is news too, when the own view had taken over.
-        let is_news = (is_new || view.state != was_fleet) && !joins_in_peace;
-        if let Some(last) = view.last.as_ref().filter(|_| is_news) {
-            self.say(Scope::Fleet, last);
-        }
-    }
-
-    /// The store gave no answer to a call that asked for a probe.
-    pub(super) fn unanswered(&mut self, is_lost: bool) {
-        if is_lost {
-            self.decide_alone(false);
-        } else {
-            self.wait(ASK_AGAIN);
-        }
-    }
-
-    /// The own view takes over where the fleet's circuit was not closed, until the store is heard again.
-    fn decide_alone(&mut self, probe_failed: bool) {
-        if self.fleet != State::Closed && self.hold().is_none() {
-            self.own.take_over(probe_failed);
-            self.fleet = State::Closed;
-        }
-    }
-
-    fn wait(&mut self, span: Duration) {
-        self.wait_until = Instant::now() + span.max(LEAST_WAIT);
     }
 }
 
@@ -291,10 +228,4 @@ impl Knowledge {
     pub(super) fn abandon_own(&mut self, probe: ProbeId) {
         self.own.abandon(probe);
     }
-}
-
-/// An operator's word counts for every view.
-fn is_by_operator(view: &View) -> bool {
-    let cause = view.last.as_ref().map(|last| last.cause);
-    matches!(cause, Some(Cause::Forced | Cause::Reset))
 }

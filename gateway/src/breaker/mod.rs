@@ -12,6 +12,7 @@ mod tally;
 mod snapshot;
 mod own;
 mod knowledge;
+mod heard;
 mod circuit;
 mod permit;
 mod sync;

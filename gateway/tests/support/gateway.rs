@@ -52,6 +52,28 @@ impl Gateway {
         ))
     }
 
+    /// A gateway as a file describes it; `UPSTREAM` in it stands for the upstream's URL.
+    pub fn from_file(upstream: &str, text: &str) -> Self {
+        let file = tempfile::Builder::new()
+            .suffix(".toml")
+            .tempfile()
+            .expect("a file");
+        std::fs::write(file.path(), text.replace("UPSTREAM", upstream)).expect("writing it");
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let variables = [
+            ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
+            ("GATEWAY__SERVER__WORKERS", "1"),
+            ("GATEWAY__ADMIN__LISTEN", "127.0.0.1:0"),
+        ];
+        let config = load(&Source::new(
+            Some(file.path().to_owned()),
+            variables.map(own),
+        ));
+        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        let app = App::start(config, &Given::default());
+        Self(Some(app.unwrap_or_else(|error| panic!("{error}"))))
+    }
+
     fn app(&self) -> &App {
         self.0.as_ref().expect("running")
     }

@@ -31,14 +31,16 @@
 //! epoch 0. A new epoch is the present microsecond, or one above the last where that is later: so an epoch, once used, does not come
 //! back, and an outcome of before the loss is not mistaken for one of after it.
 
+mod command;
 mod view;
 mod tally;
 mod record;
 mod outcomes;
 mod admission;
 
+pub use self::command::{Command, Hold, Outcomes, ProbeId};
 pub use self::record::Record;
-pub use self::view::{Cause, Change, Command, Forced, Hold, Outcomes, ProbeId, State, View};
+pub use self::view::{Cause, Change, Forced, State, View};
 use super::units::Micros;
 
 /// When a circuit opens and closes.
@@ -88,3 +90,6 @@ pub struct SlowSpec {
     /// Calls within the window below which the share says nothing.
     pub minimum: u32,
 }
+
+#[cfg(test)]
+mod tests;
