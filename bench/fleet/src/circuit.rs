@@ -50,21 +50,25 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result<(), Failur
 
 async fn openings(plan: &Plan, table: &mut Table, fleet: &Fleet) -> Result<(), Failure> {
     let mut connections = fleet.connections(1).await?;
-    let (mut times, mut let_through) = (Vec::new(), 0);
+    let (mut times, mut control, mut let_through) = (Vec::new(), Vec::new(), 0);
     for _ in 0..plan.openings {
         fleet.upstream.set_failing(false).await?;
         all_serve(&mut connections).await?;
         fleet.upstream.set_failing(true).await?;
-        let (took, more) = opening(&mut connections).await?;
+        let begun = two_see_it_fail(&mut connections).await?;
+        let (took, more) = all_refuse(&mut connections, begun).await?;
         times.push(took);
         let_through += more;
+        // The same questions again, now that there is nothing to find out: what the asking alone takes here.
+        let (took, _) = all_refuse(&mut connections, Instant::now()).await?;
+        control.push(took);
     }
-    times.sort_unstable();
-    let [p50, p99] = [0.5, 0.99].map(|part| percentile(&times, part));
-    let longest = percentile(&times, 1.0);
+    let [p50, p99, longest] = percentiles(&mut times);
+    let [asking, asking_p99, _] = percentiles(&mut control);
     let each = let_through as f64 / plan.openings as f64;
     let measured = format!(
-        "{p99:.1?} (median {p50:.1?}, longest {longest:.1?}; {each:.1} requests let through meanwhile)"
+        "{p99:.1?} (median {p50:.1?}, longest {longest:.1?}; asking all 16 alone takes {asking:.1?}, p99 {asking_p99:.1?}; \
+         {each:.1} requests let through meanwhile)"
     );
     let figure = format!(
         "opening failure to the last of {REPLICAS} replicas refusing, p99 of {} rounds",
@@ -77,6 +81,12 @@ async fn openings(plan: &Plan, table: &mut Table, fleet: &Fleet) -> Result<(), F
         p99 <= Duration::from_millis(10),
     );
     Ok(())
+}
+
+/// Median, p99 and maximum.
+fn percentiles(times: &mut [Duration]) -> [Duration; 3] {
+    times.sort_unstable();
+    [0.5, 0.99, 1.0].map(|part| percentile(times, part))
 }
 
 /// Waits until every replica serves.
@@ -93,13 +103,21 @@ async fn all_serve(connections: &mut [Connection]) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Two replicas see the upstream fail; how long until all refuse, and how many requests were let through meanwhile.
-async fn opening(connections: &mut Vec<Connection>) -> Result<(Duration, u64), Failure> {
+/// Two replicas see the upstream fail in turn, until the circuit opens; the instant before the opening failure.
+async fn two_see_it_fail(connections: &mut [Connection]) -> Result<Instant, Failure> {
     let mut begun = Instant::now();
     for failure in 0..FAILURES {
         begun = Instant::now();
         connections[failure % 2].ask(ANYBODY).await?;
     }
+    Ok(begun)
+}
+
+/// How long after `begun` all of them refuse, and how many requests were let through meanwhile.
+async fn all_refuse(
+    connections: &mut Vec<Connection>,
+    begun: Instant,
+) -> Result<(Duration, u64), Failure> {
     let mut asking = JoinSet::new();
     for (place, connection) in connections.drain(..).enumerate() {
         asking.spawn(async move { Ok::<_, Failure>((place, refusal(connection, begun).await?)) });
