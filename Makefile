@@ -3,10 +3,10 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench-fleet
+.PHONY: help demo test check bench-fleet validate test-image-recipe dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run two gateways, a mock upstream and an embedded store in one process
 	$(CARGO) run --locked -p gateway -- demo
@@ -26,3 +26,18 @@ check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) test --locked -p gateway --test layering
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/check-dependencies.sh
+
+dashboards: ## write the Grafana dashboards from their generator
+	cd deploy/grafana && python3 -m generator
+
+validate: ## images, Compose files, manifests, charts, units, workflows, scripts, monitoring; offline
+	scripts/validate.sh
+
+test-image-recipe: ## run the release binary as its image and manifest would, where there is no container engine
+	scripts/test-image-recipe.sh
+
+validate-monitoring: ## scrape configuration, alerts with their unit tests, dashboards, runbook
+	scripts/validate-monitoring.sh
+
+test-dashboards: ## ask every dashboard and alert query of a Prometheus that watches a running fleet
+	scripts/test-dashboards.sh

@@ -24,7 +24,7 @@ use common::Common;
 use crate::config::Config;
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Bound, Worker, bind, spawn};
+use crate::server::{Bound, Worker, bind, bind_alone, spawn};
 use crate::store::{OpenError, Store};
 use crate::telemetry::logs::Writer;
 use crate::telemetry::metrics::Metrics;
@@ -84,8 +84,14 @@ impl App {
     /// # Errors
     /// [`StartError`] names what is at fault; nothing runs then.
     pub fn start(config: Config, given: &Given) -> Result<Self, StartError> {
-        let proxy = listen("server.listen", config.server.listen, config.server.workers)?;
-        let admin = listen("admin.listen", config.admin.listen, 1)?;
+        let (server, admin) = (&config.server, &config.admin);
+        // The admin address first: it is nobody else's, so that a second start is refused before it takes connections.
+        let admin = bound("admin.listen", admin.listen, bind_alone(admin.listen))?;
+        let proxy = bound(
+            "server.listen",
+            server.listen,
+            bind(server.listen, server.workers),
+        )?;
         let (proxy_address, admin_address) = (proxy.address, admin.address);
         let common = Common::new(config, given);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
@@ -164,8 +170,12 @@ impl App {
     }
 }
 
-fn listen(what: &'static str, address: SocketAddr, count: usize) -> Result<Bound, StartError> {
-    bind(address, count).map_err(|error| StartError::Bind {
+fn bound(
+    what: &'static str,
+    address: SocketAddr,
+    outcome: io::Result<Bound>,
+) -> Result<Bound, StartError> {
+    outcome.map_err(|error| StartError::Bind {
         what,
         address,
         error,

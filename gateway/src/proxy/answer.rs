@@ -30,7 +30,7 @@ struct Answer {
     body: Vec<Part>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 enum Part {
     Text(String),
     RequestId,
@@ -38,10 +38,10 @@ enum Part {
     Route,
 }
 
-const PLACEHOLDERS: [(&str, fn() -> Part); 3] = [
-    ("{request_id}", || Part::RequestId),
-    ("{retry_after}", || Part::RetryAfter),
-    ("{route}", || Part::Route),
+static PLACEHOLDERS: [(&str, Part); 3] = [
+    ("{request_id}", Part::RequestId),
+    ("{retry_after}", Part::RetryAfter),
+    ("{route}", Part::Route),
 ];
 
 impl Answers {
@@ -128,12 +128,12 @@ fn parts(template: &str) -> Vec<Part> {
     let next = |rest: &str| {
         let found = PLACEHOLDERS
             .iter()
-            .filter_map(|(name, part)| Some((rest.find(name)?, *name, *part)));
+            .filter_map(|(name, part)| Some((rest.find(name)?, *name, part)));
         found.min_by_key(|(at, ..)| *at)
     };
     while let Some((at, name, part)) = next(rest) {
         parts.push(Part::Text(rest[..at].to_owned()));
-        parts.push(part());
+        parts.push(part.clone());
         rest = &rest[at + name.len()..];
     }
     parts.push(Part::Text(rest.to_owned()));

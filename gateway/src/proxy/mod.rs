@@ -92,7 +92,7 @@ impl Proxy {
         let outcome = self.steps(&mut record, peer, head, body).await;
         let mut response = match outcome {
             Ok(response) => response,
-            Err(refusal) => self.refuse(&mut record, refusal),
+            Err(refusal) => self.refuse(&mut record, &refusal),
         };
         if let Some(route) = record.route() {
             route
@@ -133,7 +133,7 @@ impl Proxy {
     }
 
     /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.
-    fn refuse(&self, record: &mut Record, refusal: Refusal) -> Response<Body> {
+    fn refuse(&self, record: &mut Record, refusal: &Refusal) -> Response<Body> {
         record.context.decision = refusal.label();
         let request_id = &record.context.request_id;
         let mut response = refusal.response(request_id, self.hop.name());
@@ -143,7 +143,7 @@ impl Proxy {
                 retry_after: refusal.retry_after().unwrap_or_default(),
                 route: route.settings.name.as_str(),
             };
-            response = route.answers.replace(&refusal, &facts, response);
+            response = route.answers.replace(refusal, &facts, response);
         }
         headers::prepare_response(response.headers_mut(), request_id);
         response

@@ -10,7 +10,7 @@ mod connection;
 mod worker;
 pub mod drain;
 
-pub use listener::{Bound, bind};
+pub use listener::{Bound, bind, bind_alone};
 pub use worker::{Worker, spawn};
 
 #[cfg(doc)]
