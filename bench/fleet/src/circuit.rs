@@ -1,5 +1,7 @@
 //! How fast a circuit opens everywhere, and how many probes go out when it may close again.
 //!
+//! The store's deadline is ten times the default, as in `admitted`: a replica that takes the store for lost decides for itself.
+//!
 //! Guarantees: an opening counts from before the opening failure was sent to the answer in which the last replica refused;
 //! probes are counted by the upstream, half-opens by the events that Redis published. Must not: ask a gateway what it believes.
 
@@ -16,6 +18,8 @@ use crate::gateways::{Fleet, Wanted};
 use crate::http::{ANYBODY, Connection};
 use crate::table::{Table, percentile};
 
+/// Calls the store did not answer in time: what follows them is another scenario.
+const UNANSWERED: &str = r#"gateway_store_operations_total{op="circuit",result="timeout"}"#;
 const REPLICAS: usize = 16;
 const FAILURES: usize = 5;
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,6 +40,7 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result<(), Failur
         ("RATE_LIMIT_REFILL_RATE", "1000000"),
         ("RATE_LIMIT_REFILL_INTERVAL_SECONDS", "1"),
         ("GATEWAY__UPSTREAMS__DEFAULT__CIRCUIT__RESET", "100ms"),
+        ("GATEWAY__STORE__TIMEOUT", "200ms"),
     ];
     let wanted = Wanted {
         replicas: REPLICAS,
@@ -179,8 +184,10 @@ async fn probes(plan: &Plan, table: &mut Table, fleet: &Fleet) -> Result<(), Fai
     let probes = fleet.upstream.requests() - before;
     asking.shutdown().await;
     let requests = asked.load(Ordering::Relaxed);
-    let measured =
-        format!("{probes} in {half_opens} half-opens ({requests} requests refused or probing)");
+    let unanswered = fleet.sum(UNANSWERED).await?;
+    let measured = format!(
+        "{probes} in {half_opens} half-opens ({requests} requests refused or probing; {unanswered} calls of the store unanswered)"
+    );
     let figure = format!("probes that reach the upstream per half-open, {REPLICAS} replicas");
     table.row(&figure, "exactly 1", &measured, probes == half_opens);
     Ok(())
