@@ -49,7 +49,7 @@ pub(crate) async fn measure(plan: &Plan, table: &mut Table) -> Result<(), Failur
     let figure = "Redis commands per admitted request, one hot client, 4 replicas";
     table.row(figure, "≤ 0.02", &measured, per_request <= 0.02);
 
-    let distinct = |connection: usize, n: u32| (n, request_of((connection as u32) << 20 | n));
+    let distinct = |connection: usize, n: u32| (n, request_of(((connection as u32) << 18) | n));
     let (per_request, rate) = per_admitted(plan, &mut fleet, upkeep, distinct).await?;
     let measured = format!("{per_request:.4} at {rate:.0} requests/s");
     let figure = "Redis commands per admitted request, every client new, 4 replicas";
