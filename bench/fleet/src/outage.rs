@@ -72,9 +72,17 @@ fn report(table: &mut Table, samples: &[Sample], begun: Instant, errors: u64) {
         (slow, 100.0 * slow as f64 / times.len().max(1) as f64)
     };
     let ((_, control), (count, share)) = (slow(&before), slow(&since));
+    let slowest = samples
+        .iter()
+        .filter(|one| one.due + one.took >= begun && one.took > usual + MARGIN);
+    let late = slowest.map(|one| one.due.saturating_duration_since(begun));
+    let (first, last) = late.fold((Duration::MAX, Duration::ZERO), |(first, last), at| {
+        (first.min(at), last.max(at))
+    });
+    let first = first.min(last);
     let longest = since.last().copied().unwrap_or_default();
     let measured = format!(
-        "{share:.3} % ({count} of {}; before: {control:.3} %); usual {usual:.1?}, longest {longest:.1?}",
+        "{share:.3} % ({count} of {}; before: {control:.3} %); usual {usual:.1?}, longest {longest:.1?}; due {first:.1?} to {last:.1?} after the hang began",
         since.len()
     );
     let figure = "requests more than 25 ms slower once Redis hangs, 4 replicas";
