@@ -148,7 +148,7 @@ init() {
     if [[ ! -f deploy/secrets/redis_url ]]; then
         local gateway metrics
         gateway=$(password)
-        metrics=$(password)
+        metrics=$(setting REDIS_METRICS_PASSWORD "$(password)")
         acl "$gateway" "$metrics" >deploy/secrets/redis_users.acl
         printf 'redis://gateway:%s@redis:6379\n' "$gateway" >deploy/secrets/redis_url
         # What the containers' own users read; the directory keeps everybody else out.

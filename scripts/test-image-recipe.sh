@@ -30,6 +30,8 @@ kubectl kustomize "k8s/overlays/$overlay" >"$work/manifests.yaml"
 install -D -m 0555 "${GATEWAY:-target/release/gateway}" "$work/root/usr/local/bin/gateway"
 install -m 0555 "${MOCK:-target/release/upstream-mock}" "$work/upstream-mock"
 
+python3 scripts/image_recipe/examples.py "$work/root/usr/local/bin/gateway"
+
 # A network, processes and mounts of its own; everything else is this machine's. An ordinary user gets to be root of them.
 as_root=()
 if [[ $(id -u) -ne 0 ]]; then

@@ -174,7 +174,8 @@ def serves(recipe: Recipe) -> None:
     check("metrics are closed on the proxy port", status(f"{proxy}/metrics") == 404, status(f"{proxy}/metrics"))
     admin = f"http://127.0.0.1:{recipe.ports['admin']}"
     tested = subprocess.run(
-        [ROOT / "deploy/test-endpoints.sh", "--admin", admin, "--path", "/proxy/ok", "--requests", "500", proxy], check=False
+        [ROOT / "deploy/test-endpoints.sh", "--admin", admin, "--path", "/proxy/ok", "--requests", "500", proxy],
+        check=False,
     )
     check("deploy/test-endpoints.sh passes", tested.returncode == 0, tested.returncode)
 

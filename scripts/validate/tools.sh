@@ -43,6 +43,10 @@ from_debian() {
     local program=$1 package=$2 into
     command -v "$program" >/dev/null && return
     command -v apt-get >/dev/null || { missing "$program (not on the PATH, and no apt-get here)"; return; }
+    # A fresh machine has no package lists yet, and only root may fetch them.
+    if [[ $(id -u) -eq 0 ]] && ! apt-cache show "$package" >/dev/null 2>&1; then
+        apt-get update -qq >/dev/null 2>&1
+    fi
     into=$(mktemp -d)
     if (cd "$into" && apt-get download -qq "$package" >/dev/null 2>&1) && dpkg-deb -x "$into"/*.deb "$tools/debian"; then
         echo "unpacked $package"
@@ -51,7 +55,6 @@ from_debian() {
     fi
     rm -rf "$into"
 }
-from_debian promtool prometheus
 from_debian amtool prometheus-alertmanager
 from_debian systemd-analyze systemd
 

@@ -47,6 +47,8 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
     });
 }
 
+const STATES: [State; 3] = [State::Closed, State::HalfOpen, State::Open];
+
 /// The circuits, with every transition counted and logged.
 pub(super) fn breaker(config: &Config, replica: &ReplicaId, metrics: &Metrics) -> Arc<Breaker> {
     let upstreams = config
@@ -56,16 +58,28 @@ pub(super) fn breaker(config: &Config, replica: &ReplicaId, metrics: &Metrics) -
     let state = metrics.circuit_state.clone();
     let transitions = metrics.circuit_transitions.clone();
     for upstream in &config.upstreams {
-        state.with(&[upstream.name.as_str()]).set(0);
+        let upstream = upstream.name.as_str();
+        state.with(&[upstream]).set(0);
+        // From the start and not from the first event on, or the first would be no increase.
+        for (from, to) in STATES.iter().flat_map(|from| STATES.map(|to| (*from, to))) {
+            if from != to {
+                let _ = transitions.with(&[upstream, from.label(), to.label()]);
+            }
+        }
     }
     let hook: Hook = Arc::new(move |upstream, moved| {
         let upstream = upstream.as_str();
-        state
-            .with(&[upstream])
-            .set(i64::from(moved.effective.number()));
-        transitions
-            .with(&[upstream, moved.from.label(), moved.to.label()])
-            .inc();
+        let shown = state.with(&[upstream]);
+        // Both views may move at once; what counts is what this replica lets through.
+        let before = STATES
+            .into_iter()
+            .find(|one| i64::from(one.number()) == shown.get());
+        shown.set(i64::from(moved.effective.number()));
+        if let Some(before) = before.filter(|before| *before != moved.effective) {
+            transitions
+                .with(&[upstream, before.label(), moved.effective.label()])
+                .inc();
+        }
         tell(upstream, moved);
     });
     Arc::new(Breaker::new(
