@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench-fleet validate test-image-recipe dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-console check bench-fleet validate test-image-recipe dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -14,6 +14,9 @@ demo: ## run two gateways, a mock upstream and an embedded store in one process
 test: ## install what the tests need and run them all
 	scripts/install-test-deps.sh
 	$(CARGO) test --workspace --locked
+
+test-console: ## drive the console in headless Chromium against real gateways
+	scripts/test-console.sh
 
 bench-fleet: ## measure several gateways that share one Redis (FLAGS=--quick: a minute or two instead of ten)
 	scripts/install-test-deps.sh

@@ -86,7 +86,9 @@ async fn the_upstream_is_told_who_asked_and_through_whom() {
         upstream_header(&seen, "host").unwrap(),
         mock.addr().to_string()
     );
-    for gone in ["x-secret", "te", "connection", "keep-alive"] {
+    assert_eq!(upstream_header(&seen, "te").unwrap(), "trailers");
+    assert_eq!(upstream_header(&seen, "connection").unwrap(), "te");
+    for gone in ["x-secret", "keep-alive"] {
         assert_eq!(upstream_header(&seen, gone), None, "{gone}");
     }
     assert_eq!(answer.header("x-request-id"), Some("mine-1"));

@@ -6,10 +6,13 @@
 mod common;
 mod background;
 mod observe;
+mod operate;
+mod report;
 mod replica;
 pub mod demo;
 pub mod health;
 pub mod run;
+pub mod top;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,13 +23,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use common::Common;
+use report::Place;
 
 use crate::config::Config;
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
 use crate::server::{Bound, Worker, bind, bind_alone, spawn};
 use crate::store::{OpenError, Store};
-use crate::telemetry::logs::Writer;
+use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
 
@@ -63,6 +67,8 @@ pub struct Given {
     pub embedded: Option<Store>,
     /// The metrics to record into; new ones by default.
     pub metrics: Option<Arc<Metrics>>,
+    /// The level of the process's log, to change while running.
+    pub level: Option<Level>,
 }
 
 /// A running gateway.
@@ -96,8 +102,13 @@ impl App {
         let common = Common::new(config, given);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
         common.store()?;
+        let place = Place {
+            proxy: proxy_address,
+            admin: admin_address,
+            started: Instant::now(),
+        };
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
-        let background = background::spawn(common.clone(), admin, stopped)?;
+        let background = background::spawn(common.clone(), admin, place, stopped)?;
         let mut workers = Vec::new();
         for (index, socket) in proxy.sockets.into_iter().enumerate() {
             let (common, access) = (common.clone(), given.access.clone());

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::admin::Board;
 use crate::breaker::{Breaker, Hook, Transition};
 use crate::config::Config;
 use crate::limiter::{Decision, Shared};
@@ -49,8 +50,14 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
 
 const STATES: [State; 3] = [State::Closed, State::HalfOpen, State::Open];
 
-/// The circuits, with every transition counted and logged.
-pub(super) fn breaker(config: &Config, replica: &ReplicaId, metrics: &Metrics) -> Arc<Breaker> {
+/// The circuits, with every transition counted, logged and shown at once.
+pub(super) fn breaker(
+    config: &Config,
+    replica: &ReplicaId,
+    metrics: &Metrics,
+    board: &Arc<Board>,
+) -> Arc<Breaker> {
+    let board = Arc::clone(board);
     let upstreams = config
         .upstreams
         .iter()
@@ -81,6 +88,7 @@ pub(super) fn breaker(config: &Config, replica: &ReplicaId, metrics: &Metrics) -
                 .inc();
         }
         tell(upstream, moved);
+        board.wake();
     });
     Arc::new(Breaker::new(
         upstreams.collect(),

@@ -39,6 +39,7 @@ pub fn run(source: &Source) -> ExitCode {
         access,
         embedded: None,
         metrics: Some(metrics),
+        level: Some(logs.level.clone()),
     };
     match App::start(config, &given) {
         Ok(app) => {

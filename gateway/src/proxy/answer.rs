@@ -66,8 +66,15 @@ impl Answers {
             Refusal::Limited { .. } => &self.limited,
             Refusal::CircuitOpen { .. } | Refusal::NoEndpoint => &self.circuit_open,
             Refusal::UpstreamTimeout => &self.timeout,
-            Refusal::ConnectFailed | Refusal::BrokenResponse => &self.bad_gateway,
-            Refusal::NoRoute | Refusal::MethodNotAllowed(_) | Refusal::BadRequest(_) => &None,
+            Refusal::ConnectFailed | Refusal::BrokenResponse | Refusal::AmbiguousResponse => {
+                &self.bad_gateway
+            }
+            Refusal::NoRoute
+            | Refusal::MethodNotAllowed(_)
+            | Refusal::BadRequest(_)
+            | Refusal::Faulty(_)
+            | Refusal::Expectation
+            | Refusal::NotImplemented(_) => &None,
         };
         match own {
             Some(own) => own.dress(facts, response),

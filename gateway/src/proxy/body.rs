@@ -1,6 +1,7 @@
 //! The body of an answer: the gateway's own bytes or the upstream's stream, with the record of the request inside.
 //!
-//! Guarantees: the record closes at the last byte, or when the client leaves; nothing is collected. Must not: change a byte.
+//! Guarantees: the record closes at the last byte, or when the client leaves; nothing is collected. Must not: change a byte
+//! of the content.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -9,6 +10,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::circuit::LateFailure;
+use super::headers::strip_trailers;
 use super::record::Record;
 use crate::upstream::ResponseBody;
 
@@ -89,7 +91,12 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let frame = ready!(this.poll_source(cx));
+        let mut frame = ready!(this.poll_source(cx));
+        if let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            strip_trailers(trailers);
+        }
         if let Some(record) = &mut this.record {
             match &frame {
                 Some(Ok(frame)) => record.sent(frame.data_ref().map_or(0, Bytes::len)),

@@ -62,6 +62,8 @@ impl Proxy {
             upstreams: guarded,
             recorder: Recorder::new(&parts.metrics, parts.access),
             hop: Hop::new(&settings.hop),
+            strictness: settings.strictness,
+            tunnel_idle: settings.tunnel_idle_timeout,
             limiter: parts.limiter,
             metrics: parts.metrics,
         })

@@ -32,6 +32,31 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     UPGRADE,
 ];
 
+/// What a trailer section must not hold: it would change how the message is framed, routed or believed, too late to be checked.
+static NOT_IN_TRAILERS: [HeaderName; 4] = [
+    HOST,
+    http::header::CONTENT_LENGTH,
+    http::header::CONTENT_TYPE,
+    X_FORWARDED_FOR,
+];
+
+/// Removes what must not come after the body: the fields of this hop and those that only make sense before it.
+pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
+    strip_hop_by_hop(trailers);
+    for name in &NOT_IN_TRAILERS {
+        trailers.remove(name);
+    }
+}
+
+/// Whether a client takes trailers.
+pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
+    headers
+        .get_all(TE)
+        .iter()
+        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
+        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
+}
+
 /// Removes the fields of this hop from a message.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
     let mut present = [false; 8];

@@ -23,18 +23,25 @@ mod record;
 mod refusal;
 mod answer;
 mod build;
+mod sanity;
+mod upgrade;
 
 pub use body::Body;
 pub use build::Parts;
 pub use route::RouteError;
+pub use sanity::Fault;
+pub use upgrade::Tunnel;
 
+use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_TYPE, HOST};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts as Head;
-use http::{HeaderValue, Request, Response, Version};
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 
@@ -46,6 +53,8 @@ use record::{Context, Record, Recorder};
 use refusal::Refusal;
 use retry::{Next, Plan};
 use route::{Found, Local, Route, RouteTable, Target};
+use sanity::Asked;
+use settings::Strictness;
 
 use crate::limiter::Limiter;
 use crate::telemetry::Counter;
@@ -57,6 +66,7 @@ use crate::upstream::{Received, RequestBody};
 pub struct Peer {
     address: IpAddr,
     text: HeaderValue,
+    tunnel: RefCell<Option<Tunnel>>,
 }
 
 impl Peer {
@@ -68,7 +78,14 @@ impl Peer {
         Self {
             address,
             text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            tunnel: RefCell::new(None),
         }
+    }
+
+    /// The tunnel that the last answer, a 101, leads to.
+    #[must_use]
+    pub fn take_tunnel(&self) -> Option<Tunnel> {
+        self.tunnel.take()
     }
 }
 
@@ -81,6 +98,8 @@ pub struct Proxy {
     upstreams: Vec<Rc<Guarded>>,
     recorder: Rc<Recorder>,
     hop: Hop,
+    strictness: Strictness,
+    tunnel_idle: Duration,
     metrics: std::sync::Arc<Metrics>,
 }
 
@@ -89,16 +108,37 @@ impl Proxy {
     pub async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let mut record = self.begin(peer, &head);
+        let is_h1 = head.version < Version::HTTP_2;
+        let has_body = !body.is_end_stream();
         let outcome = self.steps(&mut record, peer, head, body).await;
         let mut response = match outcome {
             Ok(response) => response,
-            Err(refusal) => self.refuse(&mut record, &refusal),
+            // A body that nobody will read is not worth the connection it blocks.
+            Err(refusal) => self.refuse(&mut record, &refusal, is_h1, has_body),
         };
         if let Some(route) = record.route() {
             route
                 .limits
                 .announce(record.context.limit.as_ref(), response.headers_mut());
         }
+        record.answered(response.status().as_u16());
+        if let Some(tunnel) = peer.take_tunnel() {
+            peer.tunnel.replace(Some(tunnel.recorded(record)));
+            return response;
+        }
+        response.map(|body| body.recorded(record))
+    }
+
+    /// Answers and records a request that was refused before it was parsed; `stand_in` stands for it.
+    pub fn handle_fault(
+        &self,
+        peer: &Peer,
+        stand_in: Request<Incoming>,
+        fault: Fault,
+    ) -> Response<Body> {
+        let (head, _) = stand_in.into_parts();
+        let mut record = self.begin(peer, &head);
+        let response = self.refuse(&mut record, &Refusal::Faulty(fault), true, true);
         record.answered(response.status().as_u16());
         response.map(|body| body.recorded(record))
     }
@@ -108,10 +148,12 @@ impl Proxy {
         &self,
         record: &mut Record,
         peer: &Peer,
-        head: Head,
+        mut head: Head,
         body: Incoming,
     ) -> Result<Response<Body>, Refusal> {
-        check(&head)?;
+        if sanity::request(&mut head, &self.strictness)? == Asked::Gateway {
+            return Ok(options());
+        }
         let (route, path) = match self.routes.find(&head.method, &head.uri) {
             Found::Route(route, path) => (route, path),
             Found::MethodNotAllowed(allow) => return Err(Refusal::MethodNotAllowed(allow)),
@@ -126,14 +168,22 @@ impl Proxy {
             Target::Forward { upstream } => &self.upstreams[upstream],
             Target::Local(local) => return Ok(self.answer(local)),
         };
-        let request = self.outgoing(record, peer, head, path, body);
+        let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
+        let switches = protocol.is_some();
+        let request = self.outgoing(record, peer, head, path, body, protocol);
         record.context.upstream = Some(upstream.name().clone());
-        let response = self.attempts(record, &route, upstream, request).await?;
-        Ok(response)
+        let (received, late) = self.attempts(record, &route, upstream, request).await?;
+        self.incoming(record, peer, received, late, switches)
     }
 
     /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.
-    fn refuse(&self, record: &mut Record, refusal: &Refusal) -> Response<Body> {
+    fn refuse(
+        &self,
+        record: &mut Record,
+        refusal: &Refusal,
+        is_h1: bool,
+        has_body: bool,
+    ) -> Response<Body> {
         record.context.decision = refusal.label();
         let request_id = &record.context.request_id;
         let mut response = refusal.response(request_id, self.hop.name());
@@ -145,7 +195,11 @@ impl Proxy {
             };
             response = route.answers.replace(refusal, &facts, response);
         }
-        headers::prepare_response(response.headers_mut(), request_id);
+        let headers = response.headers_mut();
+        headers.insert(headers::X_REQUEST_ID, request_id.clone());
+        if is_h1 && (has_body || refusal.closes()) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         response
     }
 
@@ -156,7 +210,7 @@ impl Proxy {
         route: &Route,
         upstream: &Rc<Guarded>,
         request: Request<RequestBody>,
-    ) -> Result<Response<Body>, Refusal> {
+    ) -> Result<(Received, Option<circuit::LateFailure>), Refusal> {
         let mut plan = Plan::new(route.retry(), request);
         loop {
             let permit = upstream.admit().await?;
@@ -172,7 +226,7 @@ impl Proxy {
             .await?;
             let late = permit.report(&result).await;
             match plan.next(result) {
-                Next::Done(Ok(received)) => return Ok(self.incoming(record, received, late)),
+                Next::Done(Ok(received)) => return Ok((received, late)),
                 Next::Done(Err(error)) => return Err(forward::refusal(&error)),
                 Next::Again(wait, reason) => {
                     self.count_retry(route, reason).inc();
@@ -190,7 +244,9 @@ impl Proxy {
         head: Head,
         path: Option<http::uri::PathAndQuery>,
         body: Incoming,
+        protocol: Option<HeaderValue>,
     ) -> Request<RequestBody> {
+        // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
         let authority = head
             .uri
             .authority()
@@ -203,16 +259,24 @@ impl Proxy {
             host,
             version: head.version,
         };
+        let trailers = headers::takes_trailers(&head.headers);
+        // A length is kept as it was declared; any other body is chunked, whatever the method.
+        let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
         let mut request = Request::new(RequestBody::new(body));
         *request.uri_mut() = forward::target(&head.uri, path);
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
-        headers::prepare_request(
-            request.headers_mut(),
-            origin,
-            &record.context.request_id,
-            &self.hop,
-        );
+        let headers = request.headers_mut();
+        headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
+        if chunked {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if let Some(protocol) = protocol {
+            upgrade::announce(headers, protocol);
+        } else if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+            headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        }
         request
     }
 
@@ -220,14 +284,31 @@ impl Proxy {
     fn incoming(
         &self,
         record: &mut Record,
-        received: Received,
+        peer: &Peer,
+        mut received: Received,
         late: Option<circuit::LateFailure>,
-    ) -> Response<Body> {
+        switches: bool,
+    ) -> Result<Response<Body>, Refusal> {
+        let status = received.status();
+        sanity::response(status, received.headers_mut(), switches)?;
+        let switched = status == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = received
+            .headers()
+            .get(UPGRADE)
+            .filter(|_| switched)
+            .cloned();
+        if switched {
+            let tunnel = Tunnel::take(&mut received, self.tunnel_idle);
+            peer.tunnel.replace(Some(tunnel));
+        }
         let mut response = received.map(|body| Body::upstream(body, late));
         *response.version_mut() = Version::HTTP_11;
         headers::prepare_response(response.headers_mut(), &record.context.request_id);
+        if let Some(protocol) = protocol {
+            upgrade::announce(response.headers_mut(), protocol);
+        }
         record.context.decision = "forwarded";
-        response
+        Ok(response)
     }
 
     fn answer(&self, local: Local) -> Response<Body> {
@@ -273,6 +354,7 @@ impl Proxy {
     /// What need not be done for each request; called a few times a second.
     pub fn tick(&self) {
         self.recorder.flush();
+        self.limiter.tick();
         for upstream in &self.upstreams {
             upstream.upstream().sweep();
         }
@@ -285,14 +367,12 @@ impl Proxy {
     }
 }
 
-/// RFC 9112, section 3.2: a request of HTTP/1.1 names its host, once.
-fn check(head: &Head) -> Result<(), Refusal> {
-    let hosts = head.headers.get_all(HOST).iter().count();
-    match hosts {
-        0 if head.version == Version::HTTP_11 && head.uri.authority().is_none() => {
-            Err(Refusal::BadRequest("The request names no Host."))
-        }
-        0 | 1 => Ok(()),
-        _ => Err(Refusal::BadRequest("The request names more than one Host.")),
-    }
+/// What the gateway says of itself: it takes what its routes take.
+fn options() -> Response<Body> {
+    let mut response = Response::new(Body::local(Bytes::new()));
+    response.headers_mut().insert(
+        ALLOW,
+        HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
+    );
+    response
 }

@@ -7,6 +7,7 @@ use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::Body;
+use super::sanity::Fault;
 use crate::policy::ids::PolicyName;
 use crate::policy::units::Micros;
 
@@ -21,6 +22,12 @@ pub(super) enum Refusal {
     MethodNotAllowed(HeaderValue),
     /// The request cannot be forwarded as it is.
     BadRequest(&'static str),
+    /// The request never got as far as being one.
+    Faulty(Fault),
+    /// An `Expect` nobody here can meet.
+    Expectation,
+    /// A method that asks the gateway to be what it is not.
+    NotImplemented(&'static str),
     /// A limit is spent.
     Limited {
         policies: Vec<PolicyName>,
@@ -34,6 +41,8 @@ pub(super) enum Refusal {
     ConnectFailed,
     /// The upstream's answer broke HTTP, or never came whole.
     BrokenResponse,
+    /// The upstream's answer can be read in more than one way.
+    AmbiguousResponse,
     /// No response head in time.
     UpstreamTimeout,
 }
@@ -49,35 +58,92 @@ struct Shape {
     detail: &'static str,
 }
 
+const fn shape(
+    status: StatusCode,
+    label: &'static str,
+    error: &'static str,
+    kind: &'static str,
+    title: &'static str,
+    detail: &'static str,
+) -> Shape {
+    Shape {
+        status,
+        label,
+        error,
+        kind,
+        title,
+        detail,
+    }
+}
+
+const fn faulty(fault: Fault) -> Shape {
+    let (status, label, title, detail) = match fault {
+        Fault::Malformed(detail) => (
+            StatusCode::BAD_REQUEST,
+            "bad_request",
+            "Bad Request",
+            detail,
+        ),
+        Fault::UnknownCoding => (
+            StatusCode::NOT_IMPLEMENTED,
+            "not_implemented",
+            "Not Implemented",
+            "The only transfer coding understood is chunked.",
+        ),
+        Fault::UriTooLong => (
+            StatusCode::URI_TOO_LONG,
+            "uri_too_long",
+            "URI Too Long",
+            "The request target is longer than allowed.",
+        ),
+        Fault::HeadTooLarge => (
+            StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+            "head_too_large",
+            "Request Header Fields Too Large",
+            "The header fields are more or larger than allowed.",
+        ),
+        Fault::SlowHead => (
+            StatusCode::REQUEST_TIMEOUT,
+            "slow_head",
+            "Request Timeout",
+            "The request's head did not arrive in time.",
+        ),
+        Fault::BodyTooLarge => (
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            "Content Too Large",
+            "The request body is larger than allowed.",
+        ),
+        Fault::SlowBody => (
+            StatusCode::REQUEST_TIMEOUT,
+            "slow_body",
+            "Request Timeout",
+            "The request's body did not arrive in time.",
+        ),
+    };
+    shape(status, label, "http_request_error", BLANK, title, detail)
+}
+
 const BLANK: &str = "about:blank";
 /// Problem types of draft-ietf-httpapi-ratelimit-headers-11.
 const QUOTA: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";
 const REDUCED: &str = "https://iana.org/assignments/http-problem-types#temporary-reduced-capacity";
 
 impl Refusal {
+    /// Whether the connection it came on cannot be trusted any further.
+    pub(super) const fn closes(&self) -> bool {
+        matches!(
+            self,
+            Self::BadRequest(_) | Self::Faulty(_) | Self::Expectation | Self::NotImplemented(_)
+        )
+    }
+
     /// What the access log calls it.
     pub(super) const fn label(&self) -> &'static str {
         self.shape().label
     }
 
     const fn shape(&self) -> Shape {
-        const fn shape(
-            status: StatusCode,
-            label: &'static str,
-            error: &'static str,
-            kind: &'static str,
-            title: &'static str,
-            detail: &'static str,
-        ) -> Shape {
-            Shape {
-                status,
-                label,
-                error,
-                kind,
-                title,
-                detail,
-            }
-        }
         match self {
             Self::NoRoute => shape(
                 StatusCode::NOT_FOUND,
@@ -101,6 +167,23 @@ impl Refusal {
                 "http_request_error",
                 BLANK,
                 "Bad Request",
+                detail,
+            ),
+            Self::Faulty(fault) => faulty(*fault),
+            Self::Expectation => shape(
+                StatusCode::EXPECTATION_FAILED,
+                "expectation",
+                "http_request_error",
+                BLANK,
+                "Expectation Failed",
+                "The only expectation met here is 100-continue.",
+            ),
+            Self::NotImplemented(detail) => shape(
+                StatusCode::NOT_IMPLEMENTED,
+                "not_implemented",
+                "http_request_error",
+                BLANK,
+                "Not Implemented",
                 detail,
             ),
             Self::Limited { .. } => shape(
@@ -142,6 +225,14 @@ impl Refusal {
                 BLANK,
                 "Bad Gateway",
                 "The service broke off or did not answer with HTTP.",
+            ),
+            Self::AmbiguousResponse => shape(
+                StatusCode::BAD_GATEWAY,
+                "ambiguous_response",
+                "http_protocol_error",
+                BLANK,
+                "Bad Gateway",
+                "The service's answer broke HTTP.",
             ),
             Self::UpstreamTimeout => shape(
                 StatusCode::GATEWAY_TIMEOUT,

@@ -14,8 +14,41 @@ pub struct Settings {
     pub routes: Vec<RouteSettings>,
     /// Who may say for whom a request is.
     pub identity: IdentitySettings,
+    /// What is refused of what can be parsed.
+    pub strictness: Strictness,
+    /// How long a connection that was upgraded may be silent.
+    pub tunnel_idle_timeout: Duration,
     /// The name this hop signs with in `Via` and `Proxy-Status`: the deployment, never the software.
     pub hop: String,
+}
+
+/// What is refused of what can be parsed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Strictness {
+    /// What becomes of header fields whose name holds an underscore.
+    pub underscores: Underscores,
+    /// Whether a path with a dot segment, plain or encoded, is refused.
+    pub refuse_dot_segments: bool,
+}
+
+/// What becomes of header fields whose name holds an underscore.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Underscores {
+    /// The request is refused.
+    Reject,
+    /// They are taken off.
+    Drop,
+    /// They pass.
+    Allow,
+}
+
+impl Default for Strictness {
+    fn default() -> Self {
+        Self {
+            underscores: Underscores::Drop,
+            refuse_dot_segments: true,
+        }
+    }
 }
 
 /// Who may say for whom a request is.

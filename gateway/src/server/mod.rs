@@ -7,6 +7,8 @@
 pub mod settings;
 mod listener;
 mod connection;
+mod guard;
+mod http1;
 mod worker;
 pub mod drain;
 

@@ -14,6 +14,14 @@ pub struct Settings {
     pub metrics: bool,
     /// The longest a client may take to send a request's head.
     pub header_timeout: Duration,
+    /// How long a connection may be idle between requests.
+    pub keepalive_timeout: Duration,
+    /// The largest head, in bytes.
+    pub max_header_bytes: usize,
+    /// The most header fields.
+    pub max_headers: usize,
+    /// The longest request target, in bytes.
+    pub max_uri_bytes: usize,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub drain_timeout: Duration,
     /// How long readiness fails before the listener closes, so that load balancers look away first.

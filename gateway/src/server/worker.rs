@@ -57,7 +57,7 @@ pub fn spawn<F>(
 where
     F: FnOnce() -> io::Result<Rc<Proxy>> + Send + 'static,
 {
-    let (header_timeout, drain_timeout) = (settings.header_timeout, settings.drain_timeout);
+    let settings = settings.clone();
     let thread = std::thread::Builder::new()
         .name(format!("worker-{index}"))
         .spawn(move || {
@@ -67,8 +67,8 @@ where
                 .build()?;
             let local = LocalSet::new();
             local.block_on(&runtime, async move {
-                let serve = Rc::new(Serve::new(proxy()?, header_timeout));
-                run(socket, &serve, signal, drain_timeout).await
+                let serve = Rc::new(Serve::new(proxy()?, &settings));
+                run(socket, &serve, signal, settings.drain_timeout).await
             })
         })?;
     Ok(Worker { thread })

@@ -25,7 +25,7 @@ pub(super) async fn connect(endpoint: &Rc<Endpoint>) -> Result<Sender, AttemptEr
         .map_err(AttemptError::Broken)?;
     // Its errors reach the request through the sender; the task itself has nobody to tell.
     tokio::task::spawn_local(async move {
-        let _ = connection.await;
+        let _ = connection.with_upgrades().await;
     });
     Ok(sender)
 }

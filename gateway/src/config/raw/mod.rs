@@ -20,12 +20,13 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 pub(super) use answer::{Answer, Answers, Value};
-pub(super) use scalar::{Algorithm, Text};
+pub(super) use scalar::{Algorithm, DotSegments, Text};
 
-use super::secret::Secret;
+use super::secret::{Password, Secret};
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate};
+use crate::proxy::settings::Underscores;
 use crate::telemetry::settings::LogFormat;
 use crate::upstream::settings::EndpointSettings;
 
@@ -70,6 +71,20 @@ pub(super) struct Server {
     pub(super) name: Option<String>,
     /// The longest a client may take to send a request's head; then 408.
     pub(super) header_timeout: Option<Text<Micros>>,
+    /// How long a connection may be idle between requests.
+    pub(super) keepalive_timeout: Option<Text<Micros>>,
+    /// How long a connection that was upgraded (WebSocket) may be silent.
+    pub(super) tunnel_idle_timeout: Option<Text<Micros>>,
+    /// The largest request head, in bytes; then 431.
+    pub(super) max_header_bytes: Option<u32>,
+    /// The most header fields of a request, at most 256; then 431.
+    pub(super) max_headers: Option<u16>,
+    /// The longest request target, in bytes; then 414.
+    pub(super) max_uri_bytes: Option<u32>,
+    /// What becomes of header fields with an underscore in their name: `reject` the request, `drop` them, or `allow` them.
+    pub(super) underscore_headers: Option<Text<Underscores>>,
+    /// What becomes of a path with dot segments, plain or encoded: `reject` it, or `forward` it as it is.
+    pub(super) dot_segments: Option<Text<DotSegments>>,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub(super) drain_timeout: Option<Text<Micros>>,
     /// How long readiness fails before the listener closes, so that load balancers look away first.
@@ -82,6 +97,10 @@ pub(super) struct Server {
 pub(super) struct Admin {
     /// Where operators and scrapers connect: IP address and port.
     pub(super) listen: Option<Text<SocketAddr>>,
+    /// What operators show to use the API, `Authorization: Bearer …`; absent: the API answers on a loopback address alone.
+    pub(super) token: Option<Text<Password>>,
+    /// A file that holds the token, instead of `token`.
+    pub(super) token_file: Option<PathBuf>,
 }
 
 /// The shared store.

@@ -13,10 +13,11 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
-use super::super::secret::Secret;
+use super::super::secret::{Password, Secret};
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
+use crate::proxy::settings::Underscores;
 use crate::telemetry::settings::LogFormat;
 
 /// What can be read from one word.
@@ -178,6 +179,18 @@ impl Scalar for Secret {
     }
 }
 
+impl Scalar for Password {
+    const EXPECTED: &'static str = "a text";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::new(text))
+    }
+
+    fn hints() -> Value {
+        json!({ "writeOnly": true, "format": "password" })
+    }
+}
+
 impl Scalar for Quorum {
     const EXPECTED: &'static str = "`auto` or a number of replicas";
 
@@ -203,6 +216,15 @@ pub(in super::super) enum Algorithm {
     TokenBucket,
 }
 
+/// What becomes of a path with dot segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum DotSegments {
+    /// The request is refused.
+    Reject,
+    /// The upstream resolves them.
+    Forward,
+}
+
 /// A scalar that is one of a few words.
 macro_rules! choice {
     ($choice:ty, $expected:literal, $($word:literal => $value:expr),+) => {
@@ -224,6 +246,14 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
+choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
+choice!(
+    Underscores,
+    "a rule for underscores",
+    "reject" => Self::Reject,
+    "drop" => Self::Drop,
+    "allow" => Self::Allow
+);
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);
 choice!(

@@ -4,12 +4,16 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use super::super::path::KeyPath;
-use super::super::raw::{Admin, Raw, Server, Text};
+use super::super::raw::{Admin, DotSegments, Raw, Server, Text};
+use super::super::secret::{self, Password};
 use super::Check;
+use crate::admin::settings::Token;
 use crate::policy::units::Micros;
-use crate::proxy::settings::IdentitySettings;
+use crate::proxy::settings::{IdentitySettings, Strictness};
 use crate::{admin, server};
 
+/// Shorter ones can be guessed.
+const SHORTEST_TOKEN: usize = 16;
 /// More threads than any machine has cores: a typing error, not a wish.
 const MAX_WORKERS: u16 = 1_024;
 
@@ -20,6 +24,10 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
     let workers = workers(check, &at, raw.workers);
     let metrics = check.set(&at, "metrics", raw.metrics);
     let header_timeout = check.timeout(&at, "header_timeout", raw.header_timeout.clone());
+    let keepalive_timeout = check.timeout(&at, "keepalive_timeout", raw.keepalive_timeout.clone());
+    let max_header_bytes = sizes(check, &at, "max_header_bytes", raw.max_header_bytes);
+    let max_uri_bytes = sizes(check, &at, "max_uri_bytes", raw.max_uri_bytes);
+    let max_headers = headers(check, &at, raw.max_headers);
     let drain_timeout = check.span(&at, "drain_timeout", raw.drain_timeout.clone());
     let drain_delay = check.span(&at, "drain_delay", raw.drain_delay.clone());
     Some(server::settings::Settings {
@@ -27,9 +35,50 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
         workers: workers?,
         metrics: metrics?,
         header_timeout: header_timeout?,
+        keepalive_timeout: keepalive_timeout?,
+        max_header_bytes: max_header_bytes?,
+        max_headers: max_headers?,
+        max_uri_bytes: max_uri_bytes?,
         drain_timeout: drain_timeout.map(Micros::to_duration)?,
         drain_delay: drain_delay.map(Micros::to_duration)?,
     })
+}
+
+/// What is refused of what can be parsed.
+pub(super) fn strictness(check: &mut Check<'_>, raw: &Server) -> Option<Strictness> {
+    let at = KeyPath::default().key("server");
+    let underscores = check.set(&at, "underscore_headers", raw.underscore_headers.clone());
+    let dots = check.set(&at, "dot_segments", raw.dot_segments.clone());
+    Some(Strictness {
+        underscores: underscores?.0,
+        refuse_dot_segments: dots?.0 == DotSegments::Reject,
+    })
+}
+
+/// How long a tunnel may be silent.
+pub(super) fn tunnel(check: &mut Check<'_>, raw: &Server) -> Option<std::time::Duration> {
+    let at = KeyPath::default().key("server");
+    check.timeout(&at, "tunnel_idle_timeout", raw.tunnel_idle_timeout.clone())
+}
+
+fn sizes(check: &mut Check<'_>, at: &KeyPath, key: &str, raw: Option<u32>) -> Option<usize> {
+    match check.set(at, key, raw)? {
+        size @ 256..=65_536 => usize::try_from(size).ok(),
+        size => {
+            let message = format!("`{size}` bytes cannot be had: write 256 to 65536");
+            check.problem(&at.key(key), &message)
+        }
+    }
+}
+
+fn headers(check: &mut Check<'_>, at: &KeyPath, raw: Option<u16>) -> Option<usize> {
+    match check.set(at, "max_headers", raw)? {
+        count @ 1..=256 => Some(usize::from(count)),
+        count => {
+            let message = format!("`{count}` header fields cannot be had: write 1 to 256");
+            check.problem(&at.key("max_headers"), &message)
+        }
+    }
 }
 
 fn workers(check: &mut Check<'_>, at: &KeyPath, raw: Option<u16>) -> Option<usize> {
@@ -89,8 +138,42 @@ pub(super) fn hop(check: &mut Check<'_>, raw: &Server) -> Option<String> {
 /// The admin listener.
 pub(super) fn admin(check: &mut Check<'_>, raw: &Admin) -> Option<admin::settings::Settings> {
     let at = KeyPath::default().key("admin");
-    let listen = check.set(&at, "listen", raw.listen.clone())?;
-    Some(admin::settings::Settings { listen: listen.0 })
+    let listen = check.set(&at, "listen", raw.listen.clone());
+    let token = token(check, &at, raw);
+    let (Text(listen), token) = (listen?, token?);
+    if token.is_none() && !listen.ip().is_loopback() {
+        check.report.warning(&format!(
+            "admin.listen: `{listen}` can be reached from other machines and there is no `admin.token`: the console and its API are shut, probes and metrics are served"
+        ));
+    }
+    Some(admin::settings::Settings { listen, token })
+}
+
+/// What operators show, if anything.
+fn token(check: &mut Check<'_>, at: &KeyPath, raw: &Admin) -> Option<Option<Token>> {
+    let (path, password) = match (&raw.token, &raw.token_file) {
+        (None, None) => return Some(None),
+        (Some(_), Some(_)) => {
+            let message = "`admin.token` says the same: leave out one of the two";
+            return check.problem(&at.key("token_file"), message);
+        }
+        (Some(Text(password)), None) => (at.key("token"), password.clone()),
+        (None, Some(file)) => {
+            let path = at.key("token_file");
+            match secret::read(file) {
+                Ok(text) => (path, Password::new(text.expose())),
+                Err(message) => return check.problem(&path, &message),
+            }
+        }
+    };
+    let text = password.expose();
+    if text.len() < SHORTEST_TOKEN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message = format!(
+            "a token has at least {SHORTEST_TOKEN} letters, digits or signs, without spaces: `openssl rand -hex 24` makes one"
+        );
+        return check.problem(&path, &message);
+    }
+    Some(Some(Token::new(text)))
 }
 
 /// Two listeners cannot share an address.

@@ -65,6 +65,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     listener::conflict(check, &raw);
     let identity = listener::identity(check, &raw.server);
     let hop = listener::hop(check, &raw.server);
+    let strictness = listener::strictness(check, &raw.server);
+    let tunnel_idle_timeout = listener::tunnel(check, &raw.server);
     let server = listener::server(check, &raw.server);
     let admin = listener::admin(check, &raw.admin);
     let store = store::store(check, raw.store);
@@ -82,6 +84,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         proxy: proxy::settings::Settings {
             routes,
             identity: identity?,
+            strictness: strictness?,
+            tunnel_idle_timeout: tunnel_idle_timeout?,
             hop: hop?,
         },
         warnings: Vec::new(),

@@ -7,6 +7,7 @@ mod buckets;
 mod circuit;
 mod clock;
 mod replicas;
+mod reports;
 
 use std::sync::Arc;
 
@@ -16,6 +17,7 @@ use self::buckets::Buckets;
 use self::circuit::Circuits;
 use self::clock::Clock;
 use self::replicas::Replicas;
+use self::reports::Reports;
 use super::event::Event;
 use super::{Fleet, StoreError};
 use crate::policy::circuit::{CircuitSpec, Command, View};
@@ -36,6 +38,7 @@ struct Inner {
     buckets: Buckets,
     circuits: Circuits,
     replicas: Replicas,
+    reports: Reports,
     events: broadcast::Sender<Event>,
 }
 
@@ -48,6 +51,7 @@ impl Memory {
             buckets: Buckets::new(most_buckets),
             circuits: Circuits::default(),
             replicas: Replicas::default(),
+            reports: Reports::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
     }
@@ -116,6 +120,16 @@ impl Memory {
 
     pub(super) fn leave(&self, replica: &ReplicaId) {
         self.0.replicas.leave(replica);
+        self.0.reports.remove(replica);
+    }
+
+    pub(super) fn report(&self, replica: &ReplicaId, text: &str, lifetime: Micros) {
+        let now = self.0.clock.now();
+        self.0.reports.put(replica, text, now.after(lifetime), now);
+    }
+
+    pub(super) fn reports(&self) -> Vec<(ReplicaId, String)> {
+        self.0.reports.all(self.0.clock.now())
     }
 
     pub(super) fn publish(&self, event: &Event) {

@@ -13,6 +13,7 @@ mod connect;
 mod events;
 mod keys;
 mod link;
+mod reports;
 mod script;
 mod url;
 
@@ -86,6 +87,10 @@ impl Redis {
             health,
             observer,
         })))
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.0.keys
     }
 
     pub(super) fn is_up(&self) -> bool {

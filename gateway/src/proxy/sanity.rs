@@ -1,0 +1,316 @@
+//! Whether a request that parses is one that can be forwarded, and whether an upstream's answer can be passed on.
+//!
+//! Guarantees: what passes has one host, one target and one meaning (RFC 9112, sections 3 and 6; RFC 9110, sections 7 and 10).
+//! Must not: do I/O, or look at what a route configures.
+
+use http::header::{CONTENT_LENGTH, EXPECT, HOST, HeaderMap, MAX_FORWARDS, TRANSFER_ENCODING};
+use http::request::Parts as Head;
+use http::uri::{Authority, Scheme};
+use http::{HeaderValue, Method, StatusCode, Uri, Version};
+
+use super::refusal::Refusal;
+use super::settings::{Strictness, Underscores};
+
+/// Why a request was refused before it was one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// It breaks the grammar, or could be read in more than one way; what exactly, for people.
+    Malformed(&'static str),
+    /// A transfer coding other than `chunked`.
+    UnknownCoding,
+    /// The target is too long.
+    UriTooLong,
+    /// The header fields are too many or too large.
+    HeadTooLarge,
+    /// The head did not come in time.
+    SlowHead,
+    /// The body is too large.
+    BodyTooLarge,
+    /// The body did not come in time.
+    SlowBody,
+}
+
+/// Whom a sane request is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Asked {
+    /// A route.
+    Route,
+    /// The gateway itself: `OPTIONS *`, or the last of `Max-Forwards`.
+    Gateway,
+}
+
+const fn bad<T>(detail: &'static str) -> Result<T, Refusal> {
+    Err(Refusal::BadRequest(detail))
+}
+
+/// Checks a request's head, and takes off what `strictness` takes off.
+pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked, Refusal> {
+    host(head)?;
+    underscores(&mut head.headers, strictness.underscores)?;
+    if let Some(expect) = head.headers.get(EXPECT)
+        && head.version != Version::HTTP_10
+        && !expect.as_bytes().eq_ignore_ascii_case(b"100-continue")
+    {
+        return Err(Refusal::Expectation);
+    }
+    if head.method == Method::CONNECT {
+        return Err(Refusal::NotImplemented("The gateway opens no tunnels."));
+    }
+    target(&head.method, &head.uri)?;
+    if head.uri.path() == "*" {
+        return Ok(Asked::Gateway);
+    }
+    if strictness.refuse_dot_segments && has_dot_segment(head.uri.path()) {
+        return bad("The path holds dot segments, which servers resolve differently.");
+    }
+    forwards(head)
+}
+
+/// RFC 9112, section 3.2: HTTP/1.1 names its host, once, and it is a host.
+fn host(head: &Head) -> Result<(), Refusal> {
+    let mut hosts = head.headers.get_all(HOST).iter();
+    match (hosts.next(), hosts.next()) {
+        (Some(_), Some(_)) => bad("The request names more than one Host."),
+        (Some(host), None) if is_host(host) => Ok(()),
+        // A target without an authority has an empty Host (RFC 9110, section 7.2); over HTTP that is nobody.
+        (Some(_), None) => bad("Host is not a host and a port."),
+        (None, _) if head.version == Version::HTTP_11 => bad("The request names no Host."),
+        (None, _) => Ok(()),
+    }
+}
+
+fn is_host(host: &HeaderValue) -> bool {
+    let authority = Authority::try_from(host.as_bytes());
+    authority.is_ok_and(|one| is_authority(&one))
+}
+
+/// Host and port, and nobody's name or password.
+fn is_authority(authority: &Authority) -> bool {
+    let text = authority.as_str();
+    let port = text
+        .strip_prefix(authority.host())
+        .map(|port| port.strip_prefix(':'));
+    !authority.host().is_empty()
+        && !text.contains(['@', ','])
+        && match port {
+            Some(Some(port)) => port.is_empty() || port.parse::<u16>().is_ok(),
+            Some(None) => text.len() == authority.host().len(),
+            None => false,
+        }
+}
+
+/// RFC 9112, section 3.2: which form of target goes with which method.
+fn target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
+    match (uri.scheme(), uri.authority()) {
+        (Some(scheme), Some(authority)) => {
+            if *scheme != Scheme::HTTP && *scheme != Scheme::HTTPS {
+                return bad("The target's scheme is neither http nor https.");
+            }
+            if !is_authority(authority) {
+                return bad("The target's authority is not a host and a port.");
+            }
+        }
+        (None, Some(_)) => return bad("Only CONNECT has an authority as its target."),
+        _ => {}
+    }
+    match uri.path() {
+        "*" if *method == Method::OPTIONS => Ok(()),
+        "*" => bad("Only OPTIONS has `*` as its target."),
+        path if path.starts_with('/') => Ok(()),
+        _ => bad("The target is not a path."),
+    }
+}
+
+/// Whether a server that decodes and resolves the path would end up elsewhere: a segment that is `.` or `..`, plain or encoded,
+/// between slashes or backslashes, plain or encoded. A path parameter (`..;x`) does not hide one.
+fn has_dot_segment(path: &str) -> bool {
+    let bytes = path.as_bytes();
+    // Most paths hold nothing that could hide or be one.
+    if memchr::memchr2(b'%', b'\\', bytes).is_none() && memchr::memmem::find(bytes, b"/.").is_none()
+    {
+        return false;
+    }
+    let mut segment = Segment::default();
+    let mut rest = bytes;
+    while let Some((byte, after)) = decoded(rest) {
+        rest = after;
+        match byte {
+            0 => return true,
+            b'/' | b'\\' => {
+                if segment.is_dots() {
+                    return true;
+                }
+                segment = Segment::default();
+            }
+            b'.' if !segment.parameters => segment.dots += 1,
+            b';' => segment.parameters = true,
+            _ if !segment.parameters => segment.others = true,
+            _ => {}
+        }
+    }
+    segment.is_dots()
+}
+
+#[derive(Default)]
+struct Segment {
+    dots: usize,
+    others: bool,
+    parameters: bool,
+}
+
+impl Segment {
+    const fn is_dots(&self) -> bool {
+        !self.others && matches!(self.dots, 1 | 2)
+    }
+}
+
+/// The first byte of what `path` means, and the rest of it. Decoded once: `%252e` is no dot to anybody who decodes once.
+fn decoded(path: &[u8]) -> Option<(u8, &[u8])> {
+    let digit = |byte: &u8| char::from(*byte).to_digit(16);
+    if let [b'%', high, low, rest @ ..] = path
+        && let (Some(high), Some(low)) = (digit(high), digit(low))
+    {
+        return Some((u8::try_from(high * 16 + low).unwrap_or_default(), rest));
+    }
+    path.split_first().map(|(byte, rest)| (*byte, rest))
+}
+
+/// RFC 9110, section 7.6.2: TRACE and OPTIONS count the hops they may take.
+fn forwards(head: &mut Head) -> Result<Asked, Refusal> {
+    if !matches!(head.method, Method::TRACE | Method::OPTIONS) {
+        return Ok(Asked::Route);
+    }
+    let Some(value) = head.headers.get(MAX_FORWARDS) else {
+        return Ok(Asked::Route);
+    };
+    let left = value
+        .to_str()
+        .ok()
+        .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+    match left.and_then(|text| text.parse::<u32>().ok()) {
+        None => bad("Max-Forwards is not a number."),
+        Some(0) if head.method == Method::OPTIONS => Ok(Asked::Gateway),
+        Some(0) => Err(Refusal::NotImplemented(
+            "The gateway does not reflect requests.",
+        )),
+        Some(left) => {
+            head.headers
+                .insert(MAX_FORWARDS, HeaderValue::from(left - 1));
+            Ok(Asked::Route)
+        }
+    }
+}
+
+/// Gateways behind CGI-like interfaces read `X_Forwarded_For` as `X-Forwarded-For`.
+fn underscores(headers: &mut HeaderMap, rule: Underscores) -> Result<(), Refusal> {
+    if rule == Underscores::Allow || !headers.keys().any(|name| name.as_str().contains('_')) {
+        return Ok(());
+    }
+    if rule == Underscores::Reject {
+        return bad("A header's name holds an underscore.");
+    }
+    let names: Vec<_> = headers
+        .keys()
+        .filter(|name| name.as_str().contains('_'))
+        .cloned()
+        .collect();
+    for name in names {
+        headers.remove(name);
+    }
+    Ok(())
+}
+
+/// Checks an upstream's head as it came, before this hop's fields are taken off; `upgraded` says that a switch was asked for.
+/// RFC 9112, section 6.3: a response must leave no doubt either where it ends.
+pub(super) fn response(
+    status: StatusCode,
+    headers: &mut HeaderMap,
+    upgraded: bool,
+) -> Result<(), Refusal> {
+    if status == StatusCode::SWITCHING_PROTOCOLS && !upgraded {
+        return Err(Refusal::AmbiguousResponse);
+    }
+    let mut codings = headers.get_all(TRANSFER_ENCODING).iter();
+    let coding = codings.next();
+    if codings.next().is_some()
+        || coding.is_some_and(|one| !one.as_bytes().eq_ignore_ascii_case(b"chunked"))
+        || (coding.is_some() && headers.contains_key(CONTENT_LENGTH))
+    {
+        return Err(Refusal::AmbiguousResponse);
+    }
+    let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
+    let Some(length) = lengths.next() else {
+        return Ok(());
+    };
+    let digits = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
+    if !digits || lengths.any(|other| other != length) {
+        return Err(Refusal::AmbiguousResponse);
+    }
+    if status == StatusCode::NO_CONTENT {
+        headers.remove(CONTENT_LENGTH);
+    } else if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+        let length = length.clone();
+        headers.insert(CONTENT_LENGTH, length);
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_dot_segment_is_found_however_it_is_written() {
+        for path in [
+            "/..",
+            "/.",
+            "/a/../b",
+            "/a/./b",
+            "/a/%2e%2e/b",
+            "/a/.%2E",
+            "/a%2f..%2fb",
+            "/a/..;x=1/b",
+            "/a\\..\\b",
+            "/a%5C..",
+            "/%2e",
+            "/a%00b",
+            "/../",
+        ] {
+            assert!(has_dot_segment(path), "{path}");
+        }
+        for path in [
+            "/",
+            "/a",
+            "/a.b/c..d",
+            "/...",
+            "/.well-known/x",
+            "/a//b",
+            "/a%2Fb",
+            "/%252e%252e/",
+            "/a%2",
+            "/..a",
+            "/;..",
+        ] {
+            assert!(!has_dot_segment(path), "{path}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_a_host_and_a_port() {
+        for host in [
+            "a",
+            "a.example:80",
+            "127.0.0.1:1",
+            "[::1]:8080",
+            "[::1]",
+            "a:",
+        ] {
+            assert!(is_host(&HeaderValue::from_static(host)), "{host}");
+        }
+        for host in [
+            "", ":80", "a b", "a:x", "a:99999", "u@a", "a/b", "http://a", "a,b", "a:1:2",
+        ] {
+            assert!(!is_host(&HeaderValue::from_static(host)), "{host}");
+        }
+    }
+}

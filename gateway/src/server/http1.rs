@@ -1,0 +1,176 @@
+//! HTTP/1.1 on one connection: guard, parser, service, and what follows the last answer.
+//!
+//! Guarantees: an answer that ends a connection reaches a client that is still sending; once the process is about to stop, every
+//! answer says that it is the last. Must not: look into a request.
+
+use std::cell::Cell;
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response};
+use http_body::{Frame, SizeHint};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
+use tokio::time::timeout;
+
+use super::drain::{Phase, Signal};
+use super::guard::{Busy, Guard, Limits, Shared, Times};
+use super::settings::Settings;
+use crate::proxy::{Body, Peer, Proxy};
+
+/// The most that is read ahead of a slow upstream, at least; a head of any permitted size fits.
+const BUFFER: usize = 128 * 1024;
+/// The parser's own bound, from which on it needs memory for each request.
+const PARSER_HEADERS: usize = 100;
+/// How long a client that is still sending may take to notice that it was answered and that nobody listens any more.
+const LINGER: Duration = Duration::from_secs(2);
+
+/// How HTTP/1.1 is served.
+#[derive(Debug)]
+pub(super) struct Http1 {
+    builder: http1::Builder,
+    limits: Limits,
+    times: Times,
+}
+
+impl Http1 {
+    pub(super) fn new(settings: &Settings) -> Self {
+        let mut builder = http1::Builder::new();
+        builder.max_buf_size(BUFFER).writev(false);
+        if settings.max_headers > PARSER_HEADERS {
+            builder.max_headers(settings.max_headers);
+        }
+        Self {
+            builder,
+            limits: Limits {
+                head: settings.max_header_bytes,
+                headers: settings.max_headers,
+                uri: settings.max_uri_bytes,
+            },
+            times: Times {
+                head: settings.header_timeout,
+                keepalive: settings.keepalive_timeout,
+            },
+        }
+    }
+
+    /// Serves `stream`, of which `first` has been read, until it ends.
+    pub(super) async fn serve<T>(
+        &self,
+        proxy: &Proxy,
+        peer: &Peer,
+        stream: T,
+        first: &[u8],
+        mut drain: Signal,
+    ) where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let shared = Rc::new(Shared::default());
+        let guard = Guard::new(stream, Rc::clone(&shared), self.limits, self.times, first);
+        let service = service_fn(|request| {
+            let answer = answer(proxy, peer, &shared, request);
+            async move { Ok::<_, Infallible>(answer.await) }
+        });
+        let connection = self.builder.serve_connection(TokioIo::new(guard), service);
+        let mut connection = std::pin::pin!(connection.without_shutdown());
+        let told = Cell::new(Phase::Run);
+        let ended = loop {
+            let next = if told.get() == Phase::Run {
+                Phase::Leave
+            } else {
+                Phase::Drain
+            };
+            tokio::select! {
+                biased;
+                ended = connection.as_mut() => break ended,
+                () = drain.reached(next), if told.get() < Phase::Drain => {
+                    told.set(next);
+                    shared.leave();
+                    if next == Phase::Drain {
+                        shared.drain();
+                    }
+                }
+            }
+        };
+        // An error is the client's or the network's; what there was of a request has been recorded.
+        let Ok(parts) = ended else {
+            return;
+        };
+        let (stream, is_clean) = parts.io.into_inner().into_inner();
+        match peer.take_tunnel().filter(|_| shared.is_tunnel()) {
+            // What was sent before the switch was sent as HTTP, or to be mistaken for it.
+            Some(tunnel) if is_clean && parts.read_buf.is_empty() => {
+                let _ = tunnel.relay(stream).await;
+            }
+            Some(_) => {}
+            None => linger(stream).await,
+        }
+    }
+}
+
+/// The service: one request, one answer.
+async fn answer(
+    proxy: &Proxy,
+    peer: &Peer,
+    shared: &Rc<Shared>,
+    request: Request<Incoming>,
+) -> Response<Answer> {
+    let busy = Shared::busy(shared);
+    let mut response = match shared.serve() {
+        None => proxy.handle(peer, request).await,
+        Some(fault) => proxy.handle_fault(peer, request, fault),
+    };
+    if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
+        shared.tunnel();
+    } else if shared.is_leaving() {
+        let close = HeaderValue::from_static("close");
+        response.headers_mut().insert(CONNECTION, close);
+    }
+    response.map(|body| Answer { body, _busy: busy })
+}
+
+/// Says that no more will come, and reads on until the client has heard it: closing on unread bytes would reset the connection,
+/// and the reset would overtake the answer.
+async fn linger<T: AsyncRead + AsyncWrite + Unpin>(mut stream: T) {
+    if stream.shutdown().await.is_err() {
+        return;
+    }
+    let mut heap = vec![0; 16 * 1024];
+    let hear_out = async { while matches!(stream.read(&mut heap).await, Ok(1..)) {} };
+    let _ = timeout(LINGER, hear_out).await;
+}
+
+/// An answer's body, which keeps its connection busy until it is sent.
+#[derive(Debug)]
+struct Answer {
+    body: Body,
+    _busy: Busy,
+}
+
+impl http_body::Body for Answer {
+    type Data = Bytes;
+    type Error = <Body as http_body::Body>::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        Pin::new(&mut self.get_mut().body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,103 @@
+//! What a connection is used for after an answer: the next request, nothing, or a timeout.
+
+use super::wire::{Pair, Wire, status};
+
+const GET: &str = "GET /proxy/x HTTP/1.1\r\nhost: a\r\n\r\n";
+
+#[tokio::test]
+async fn pipelined_requests_are_answered_in_order() {
+    let one = "HTTP/1.1 200 OK\r\ncontent-length: 1\r\n\r\n1";
+    let pair = Pair::start(&[one, &one.replace("\r\n1", "\r\n2")], &[]).await;
+    let body = "POST /proxy/y HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello";
+    let answer = pair.exchange(&format!("{GET}{body}{GET}")).await;
+    let bodies: Vec<_> = answer
+        .split("HTTP/1.1 200 OK")
+        .skip(1)
+        .map(|one| one.rsplit("\r\n\r\n").next().unwrap())
+        .collect();
+    assert_eq!(bodies, ["1", "2", "ok"], "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_ends_when_the_client_says_so() {
+    let pair = Pair::start(&[], &[]).await;
+    for (name, head, stays) in [
+        ("HTTP/1.1", "HTTP/1.1\r\nhost: a", true),
+        ("close", "HTTP/1.1\r\nhost: a\r\nconnection: close", false),
+        (
+            "close among others",
+            "HTTP/1.1\r\nhost: a\r\nconnection: x, Close",
+            false,
+        ),
+        ("HTTP/1.0", "HTTP/1.0\r\nhost: a", false),
+        (
+            "HTTP/1.0 that stays",
+            "HTTP/1.0\r\nhost: a\r\nconnection: keep-alive",
+            true,
+        ),
+    ] {
+        let mut wire = Wire::connect(&pair.gateway).await;
+        wire.send(&format!("GET /proxy/x {head}\r\n\r\n")).await;
+        let answer = wire.until("\r\n\r\nok").await;
+        assert_eq!(status(&answer), 200, "{name}");
+        if stays {
+            wire.send(GET).await;
+            wire.until("\r\n\r\nok").await;
+        } else {
+            assert_eq!(wire.rest().await, "", "{name}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_idle_connection_is_closed_in_its_time() {
+    let pair = Pair::start(&[], &[("GATEWAY__SERVER__KEEPALIVE_TIMEOUT", "150ms")]).await;
+    let mut wire = Wire::connect(&pair.gateway).await;
+    wire.send(GET).await;
+    wire.until("\r\n\r\nok").await;
+    assert_eq!(wire.rest().await, "", "closed without a word");
+}
+
+#[tokio::test]
+async fn waiting_for_a_slow_upstream_is_not_idling() {
+    let pair = Pair::start(
+        &[""],
+        &[
+            ("GATEWAY__SERVER__KEEPALIVE_TIMEOUT", "50ms"),
+            ("UPSTREAM_TIMEOUT", "1"),
+        ],
+    )
+    .await;
+    let answer = pair.exchange(GET).await;
+    assert_eq!(status(&answer), 504, "{answer}");
+}
+
+#[tokio::test]
+async fn a_connection_is_good_after_an_answer_that_came_early() {
+    let pair = Pair::start(
+        &["HTTP/1.1 403 Forbidden\r\ncontent-length: 0\r\n\r\n"],
+        &[],
+    )
+    .await;
+    let mut wire = Wire::connect(&pair.gateway).await;
+    wire.send(
+        "POST /proxy/x HTTP/1.1\r\nhost: a\r\nanswer-early: 1\r\ncontent-length: 10\r\n\r\nhello",
+    )
+    .await;
+    let answer = wire.until("\r\n\r\n").await;
+    assert_eq!(status(&answer), 403);
+    // The rest of the body is no request, and the upstream's connection is not used with half a body on it.
+    let mut other = Wire::connect(&pair.gateway).await;
+    other.send(GET).await;
+    assert_eq!(status(&other.until("\r\n\r\nok").await), 200);
+    assert_eq!(pair.upstream.connections(), 2);
+}
+
+#[tokio::test]
+async fn an_upstream_connection_is_used_again() {
+    let pair = Pair::start(&[], &[]).await;
+    for _ in 0..3 {
+        assert_eq!(status(&pair.exchange(GET).await), 200);
+    }
+    assert_eq!(pair.upstream.connections(), 1);
+}
