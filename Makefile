@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-console check bench bench-instructions validate test-image-recipe dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-console check bench bench-fleet bench-instructions validate test-image-recipe dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +17,11 @@ test: ## install what the tests need and run them all
 
 test-console: ## drive the console in headless Chromium against real gateways
 	scripts/test-console.sh
+
+bench-fleet: ## measure several gateways that share one Redis (FLAGS=--quick: a minute or two instead of ten)
+	scripts/install-test-deps.sh
+	$(CARGO) build --release --locked -p gateway -p fleet
+	target/release/fleet $(FLAGS)
 
 check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) fmt --all --check

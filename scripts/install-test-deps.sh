@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
-# Makes sure that what the tests start is there: redis-server and redis-sentinel. Touches nothing when they are.
+# Makes sure that what the tests start is there: redis-server, redis-sentinel and libfaketime. Touches nothing when they are.
 set -euo pipefail
 
 missing() {
     local program list=()
-    for program in redis-server redis-sentinel; do
+    for program in redis-server redis-sentinel faketime; do
         command -v "$program" >/dev/null || list+=("$program")
     done
     echo "${list[*]-}"
@@ -25,15 +25,16 @@ as_root() {
 install() {
     if command -v apt-get >/dev/null; then
         as_root apt-get update -qq
-        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server redis-sentinel
+        as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq redis-server redis-sentinel faketime
     elif command -v dnf >/dev/null; then
         as_root dnf install -y -q redis || as_root dnf install -y -q valkey-compat-redis
+        as_root dnf install -y -q libfaketime
     elif command -v apk >/dev/null; then
-        as_root apk add --quiet redis
+        as_root apk add --quiet redis libfaketime
     elif command -v pacman >/dev/null; then
-        as_root pacman -Sy --noconfirm --needed valkey
+        as_root pacman -Sy --noconfirm --needed valkey libfaketime
     elif command -v brew >/dev/null; then
-        brew install --quiet redis
+        brew install --quiet redis libfaketime
     else
         echo "no package manager known here (apt, dnf, apk, pacman, brew)" >&2
         return 1

@@ -151,6 +151,27 @@ async fn a_client_that_leaves_does_not_abort_the_debit_others_wait_for() {
 }
 
 #[tokio::test]
+async fn who_arrives_while_a_debit_hangs_waits_for_no_second_one() {
+    LocalSet::new()
+        .run_until(async {
+            let server = Server::start().await;
+            let near = Near::over(store(&server, Duration::from_millis(300)).0);
+            near.take().await;
+            server.freeze();
+            let first = near.taking();
+            settle().await;
+            let later = near.taking();
+            settle().await;
+            for verdict in [first.await.unwrap(), later.await.unwrap()] {
+                assert_eq!(verdict.by, By::Degraded);
+            }
+            assert_eq!(near.totals().store_calls, 2);
+            server.thaw();
+        })
+        .await;
+}
+
+#[tokio::test]
 async fn a_lost_store_is_stood_in_for_and_found_again() {
     LocalSet::new()
         .run_until(async {

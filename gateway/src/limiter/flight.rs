@@ -1,4 +1,4 @@
-//! The debits of one key: one at a time, each for everyone who waits by then.
+//! The debits of one key: one at a time, each for everyone who waits by then, or by the time it fails.
 //!
 //! Guarantees: runs as a task of its own, so that a client that leaves does not abort what others wait for; ends when nobody waits
 //! any more. Must not: decide: what an answer means to each request is `entry/handout.rs`.
@@ -27,7 +27,7 @@ pub(super) fn start(inner: &Rc<Inner>, place: Place, policy: &Rc<Policy>, client
     };
     spawn_local(async move {
         while let Some(ask) = next_ask(&inner, place, &policy) {
-            let answer = call(&inner, &policy, &bucket, ask).await;
+            let answer = call(&inner, place, &policy, &bucket, ask).await;
             settle(&inner, place, &policy, &bucket.client, &answer);
         }
     });
@@ -42,7 +42,7 @@ fn next_ask(inner: &Inner, place: Place, policy: &Policy) -> Option<Ask> {
         .next_ask(policy, share, Instant::now())
 }
 
-async fn call(inner: &Inner, policy: &Policy, bucket: &BucketId, ask: Ask) -> Answer {
+async fn call(inner: &Inner, place: Place, policy: &Policy, bucket: &BucketId, ask: Ask) -> Answer {
     let resets = inner.resets.get();
     // Before the first poll: the store cannot have decided earlier.
     let sent = Instant::now();
@@ -52,8 +52,9 @@ async fn call(inner: &Inner, policy: &Policy, bucket: &BucketId, ask: Ask) -> An
         Err(_) => {
             // Why is known to the store's own log and metrics; here it only matters that there is no answer.
             policy.tally.store_failures.add(1);
+            let need = need_of_all(inner, place);
             (
-                degrade::take(&inner.shared, policy, bucket, ask.need).await,
+                degrade::take(&inner.shared, policy, bucket, need).await,
                 true,
             )
         }
@@ -65,6 +66,11 @@ async fn call(inner: &Inner, policy: &Policy, bucket: &BucketId, ask: Ask) -> An
         degraded,
         outdated: resets != inner.resets.get(),
     }
+}
+
+fn need_of_all(inner: &Inner, place: Place) -> u64 {
+    let mut table = inner.table.borrow_mut();
+    table.at(place).map_or(0, |slot| slot.entry.need_of_all())
 }
 
 fn settle(

@@ -160,16 +160,18 @@ impl Entry {
     ) -> Option<Ask> {
         let spare = self.worth_holding(policy, now);
         let call = self.call.as_mut()?;
-        call.waiting.retain(|waiter| !waiter.answer.is_closed());
-        call.sent = call.waiting.len();
-        let costs = call.waiting.iter().map(|waiter| waiter.cost);
-        let need = costs.fold(0, u64::saturating_add);
+        let need = call.gather();
         let ahead = mem::take(&mut call.ahead);
         if call.waiting.is_empty() && !(ahead && spare > 0) {
             self.call = None;
             return None;
         }
         Some(Ask { need, spare, share })
+    }
+
+    /// What everyone who waits by now needs: the store gave no answer, and nobody is to wait for it twice.
+    pub(in crate::limiter) fn need_of_all(&mut self) -> u64 {
+        self.call.as_mut().map_or(0, |call| call.gather())
     }
 
     /// The bucket was reset: nothing said about it before holds.
@@ -256,6 +258,16 @@ impl Entry {
             retry_after,
             full_after: span_until(self.full_at, now),
         }
+    }
+}
+
+impl Call {
+    /// Makes the debit one for everyone who waits by now, and tells what they need together.
+    fn gather(&mut self) -> u64 {
+        self.waiting.retain(|waiter| !waiter.answer.is_closed());
+        self.sent = self.waiting.len();
+        let costs = self.waiting.iter().map(|waiter| waiter.cost);
+        costs.fold(0, u64::saturating_add)
     }
 }
 
