@@ -79,6 +79,10 @@ pub(super) struct Server {
     pub(super) max_headers: Option<u16>,
     /// The longest request target, in bytes; then 414.
     pub(super) max_uri_bytes: Option<u32>,
+    /// The largest request body, in bytes; then 413.
+    pub(super) max_body_bytes: Option<u64>,
+    /// How long a client may let its body be waited for, in all; each 256 bytes pay back a second. Then 408.
+    pub(super) body_timeout: Option<Text<Micros>>,
     /// What becomes of header fields with an underscore in their name: `reject` the request, `drop` them, or `allow` them.
     pub(super) underscore_headers: Option<Text<Underscores>>,
     /// What becomes of a path with dot segments, plain or encoded: `reject` it, or `forward` it as it is.

@@ -44,10 +44,14 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
 pub(super) fn strictness(check: &mut Check<'_>, raw: &Server) -> Option<Strictness> {
     let at = KeyPath::default().key("server");
     let underscores = check.set(&at, "underscore_headers", raw.underscore_headers.clone());
+    let max_body_bytes = check.set(&at, "max_body_bytes", raw.max_body_bytes);
+    let body_timeout = check.timeout(&at, "body_timeout", raw.body_timeout.clone());
     let dots = check.set(&at, "dot_segments", raw.dot_segments.clone());
     Some(Strictness {
         underscores: underscores?.0,
         refuse_dot_segments: dots?.0 == DotSegments::Reject,
+        max_body_bytes: max_body_bytes?,
+        body_timeout: body_timeout?,
     })
 }
 

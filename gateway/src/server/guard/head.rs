@@ -155,7 +155,7 @@ fn unknown_coding(value: &[u8]) -> Fault {
     match codings.split_last() {
         Some((last, others))
             if is_chunked(last)
-                && !others.iter().any(|one| is_chunked(one))
+                && !others.iter().any(is_chunked)
                 && !others.iter().any(|one| one.is_empty()) =>
         {
             Fault::UnknownCoding
