@@ -24,7 +24,7 @@ use common::Common;
 use crate::config::Config;
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Bound, Worker, bind, spawn};
+use crate::server::{Bound, Caps, Worker, bind, spawn};
 use crate::store::{OpenError, Store};
 use crate::telemetry::logs::Writer;
 use crate::telemetry::metrics::Metrics;
@@ -92,12 +92,17 @@ impl App {
         common.store()?;
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
         let background = background::spawn(common.clone(), admin, stopped)?;
+        let caps = Caps::new(
+            common.config.server.max_connections,
+            common.config.server.max_connections_per_address,
+        );
         let mut workers = Vec::new();
         for (index, socket) in proxy.sockets.into_iter().enumerate() {
             let (common, access) = (common.clone(), given.access.clone());
             let settings = Arc::clone(&common.config);
             let signal = common.drain.signal();
-            workers.push(spawn(index, socket, &settings.server, signal, move || {
+            let caps = Arc::clone(&caps);
+            workers.push(spawn(index, socket, &settings.server, signal, caps, move || {
                 common.proxy(index, access)
             })?);
         }

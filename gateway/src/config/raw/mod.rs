@@ -73,6 +73,10 @@ pub(super) struct Server {
     pub(super) keepalive_timeout: Option<Text<Micros>>,
     /// How long a connection that was upgraded (WebSocket) may be silent.
     pub(super) tunnel_idle_timeout: Option<Text<Micros>>,
+    /// The most connections; those beyond are closed at once.
+    pub(super) max_connections: Option<u32>,
+    /// The most connections from one address; those beyond are closed at once.
+    pub(super) max_connections_per_address: Option<u32>,
     /// The largest request head, in bytes; then 431.
     pub(super) max_header_bytes: Option<u32>,
     /// The most header fields of a request, at most 256; then 431.

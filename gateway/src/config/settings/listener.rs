@@ -21,6 +21,9 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
     let metrics = check.set(&at, "metrics", raw.metrics);
     let header_timeout = check.timeout(&at, "header_timeout", raw.header_timeout.clone());
     let keepalive_timeout = check.timeout(&at, "keepalive_timeout", raw.keepalive_timeout.clone());
+    let max_connections = check.count(&at, "max_connections", raw.max_connections);
+    let per_address = raw.max_connections_per_address;
+    let per_address = check.count(&at, "max_connections_per_address", per_address);
     let max_header_bytes = sizes(check, &at, "max_header_bytes", raw.max_header_bytes);
     let max_uri_bytes = sizes(check, &at, "max_uri_bytes", raw.max_uri_bytes);
     let max_headers = headers(check, &at, raw.max_headers);
@@ -32,6 +35,8 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
         metrics: metrics?,
         header_timeout: header_timeout?,
         keepalive_timeout: keepalive_timeout?,
+        max_connections: usize::try_from(max_connections?).ok()?,
+        max_connections_per_address: usize::try_from(per_address?).ok()?,
         max_header_bytes: max_header_bytes?,
         max_headers: max_headers?,
         max_uri_bytes: max_uri_bytes?,
