@@ -3,17 +3,20 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check
+.PHONY: help demo test test-console check validate test-image-recipe dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: ## run two gateways, a mock upstream and an embedded store in one process
-	$(CARGO) run --release --locked -p gateway -- demo
+	$(CARGO) run --locked -p gateway -- demo
 
 test: ## install what the tests need and run them all
 	scripts/install-test-deps.sh
 	$(CARGO) test --workspace --locked
+
+test-console: ## drive the console in headless Chromium against real gateways
+	scripts/test-console.sh
 
 check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) fmt --all --check
@@ -21,3 +24,18 @@ check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) test --locked -p gateway --test layering
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/check-dependencies.sh
+
+dashboards: ## write the Grafana dashboards from their generator
+	cd deploy/grafana && python3 -m generator
+
+validate: ## images, Compose files, manifests, charts, units, workflows, scripts, monitoring; offline
+	scripts/validate.sh
+
+test-image-recipe: ## run the release binary as its image and manifest would, where there is no container engine
+	scripts/test-image-recipe.sh
+
+validate-monitoring: ## scrape configuration, alerts with their unit tests, dashboards, runbook
+	scripts/validate-monitoring.sh
+
+test-dashboards: ## ask every dashboard and alert query of a Prometheus that watches a running fleet
+	scripts/test-dashboards.sh

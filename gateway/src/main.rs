@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gateway::app::{demo, health, run};
+use gateway::app::{demo, health, run, top};
 use gateway::config::Source;
 
 #[global_allocator]
@@ -34,6 +34,8 @@ enum Command {
     },
     /// Ask the gateway on this machine whether it is ready: exit code 0 if so, else 1.
     Health(File),
+    /// Show the fleet in this terminal, each second.
+    Top(top::Options),
     /// Print the JSON Schema of the configuration file.
     Schema,
 }
@@ -63,6 +65,7 @@ fn main() -> ExitCode {
         Some(Command::Check(file)) => run::check(&Source::from_process(file.config)),
         Some(Command::Demo { replicas }) => demo::demo(usize::from(replicas)),
         Some(Command::Health(file)) => health::health(&Source::from_process(file.config)),
+        Some(Command::Top(options)) => top::top(&options),
         Some(Command::Schema) => run::schema(),
     }
 }

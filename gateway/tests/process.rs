@@ -89,6 +89,41 @@ fn a_port_in_use_ends_with_69() {
 }
 
 #[tokio::test]
+async fn a_second_gateway_on_the_same_addresses_ends_with_69() {
+    let mock = Mock::start(Settings::default()).await.unwrap();
+    let first = Process::start(&mock.url(), &[]).await;
+    let (proxy, admin) = (first.proxy.to_string(), first.admin.to_string());
+    let url = mock.url();
+    let variables = [
+        ("UPSTREAM_URL", url.as_str()),
+        ("GATEWAY__SERVER__LISTEN", proxy.as_str()),
+        ("GATEWAY__ADMIN__LISTEN", admin.as_str()),
+    ];
+    let (code, _, said) = run(&[], &variables);
+    assert_eq!(code, Some(69), "{said}");
+    assert!(
+        said.contains(&admin) && said.contains("admin.listen"),
+        "{said}"
+    );
+}
+
+#[tokio::test]
+async fn health_tells_whether_the_gateway_here_is_ready() {
+    let mock = Mock::start(Settings::default()).await.unwrap();
+    let gateway = Process::start(&mock.url(), &[]).await;
+    let (url, admin) = (mock.url(), gateway.admin.to_string());
+    let variables = [
+        ("UPSTREAM_URL", url.as_str()),
+        ("GATEWAY__ADMIN__LISTEN", admin.as_str()),
+    ];
+    let (code, out, _) = run(&["health"], &variables);
+    assert_eq!((code, out.as_str()), (Some(0), "ok\n"));
+    gateway.signal("TERM");
+    assert_eq!(gateway.exit().await, Some(0));
+    assert_eq!(run(&["health"], &variables).0, Some(1));
+}
+
+#[tokio::test]
 async fn a_term_signal_lets_every_request_in_flight_finish() {
     let mock = Mock::start(Settings::default()).await.unwrap();
     let gateway = Process::start(&mock.url(), &[("GATEWAY__SERVER__WORKERS", "2")]).await;
@@ -132,8 +167,9 @@ async fn a_gibibyte_streams_through_in_both_directions_in_little_memory() {
     assert_eq!(received, GIB);
     let chunk = bytes::Bytes::from(vec![7_u8; 64 * 1024]);
     let chunks = GIB / chunk.len() as u64;
-    let stream =
-        futures_util::stream::iter((0..chunks).map(move |_| Ok(http_body::Frame::data(chunk.clone()))));
+    let stream = futures_util::stream::iter(
+        (0..chunks).map(move |_| Ok(http_body::Frame::data(chunk.clone()))),
+    );
     let sent = build(
         Method::POST,
         "/proxy/sink",

@@ -86,6 +86,7 @@ contract![
     buckets_do_not_touch,
     any_text_is_a_client,
     the_fleet_is_counted,
+    what_replicas_say_of_themselves_is_read_by_all,
     events_reach_every_listener,
     a_ping_is_answered,
 ];
@@ -274,6 +275,34 @@ async fn the_fleet_is_counted(world: &World) {
             .unwrap();
         assert!(lives_for > 60_000, "{lives_for}");
     }
+}
+
+async fn what_replicas_say_of_themselves_is_read_by_all(world: &World) {
+    let (a, b) = (ReplicaId::from("a"), ReplicaId::from("b"));
+    let (short, long) = (Micros::from_millis(100), Micros::from_secs(60));
+    let text = r#"{"any": "text \u0000 \"é"}"#;
+    for (store, replica) in [(&world.store, &a), (&world.other, &b)] {
+        store.heartbeat(replica, long).await.unwrap();
+    }
+    assert_eq!(world.store.reports().await.unwrap(), []);
+    world.store.report(&a, "old", long).await.unwrap();
+    world.store.report(&a, text, long).await.unwrap();
+    world.other.report(&b, "b", short).await.unwrap();
+    let said = world.other.reports().await.unwrap();
+    assert_eq!(said[0], (a.clone(), text.to_owned()));
+    eventually("what was said too long ago is gone", async || {
+        world.store.reports().await.unwrap().len() == 1
+    })
+    .await;
+    let long_text = "x".repeat(gateway::store::MAX_REPORT + 1);
+    assert!(world.store.report(&a, &long_text, long).await.is_err());
+    if let Some(server) = &world.server {
+        let key = "api-gateway:v1:report:{a}";
+        let lives_for: i64 = server.run(&["PTTL", key]).await.unwrap();
+        assert!((1..=60_000).contains(&lives_for), "{lives_for}");
+    }
+    world.store.leave(&a).await.unwrap();
+    assert_eq!(world.other.reports().await.unwrap(), []);
 }
 
 async fn events_reach_every_listener(world: &World) {

@@ -11,7 +11,10 @@ use tokio::sync::oneshot::Receiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::common::Common;
-use crate::admin::{Checks, serve};
+use super::operate::{carry_out, hear_resets};
+use super::report::{Place, reports};
+use crate::admin::orders::{self, Orders};
+use crate::admin::{Api, Checks, Rooms, serve};
 use crate::breaker;
 use crate::policy::units::Micros;
 use crate::server::Bound;
@@ -22,21 +25,34 @@ use crate::store::{Store, health};
 const MISSED_HEARTBEATS: u32 = 3;
 
 /// Starts the thread; it ends when `stop` is told or its sender is gone.
-pub(super) fn spawn(common: Common, admin: Bound, stop: Receiver<()>) -> io::Result<JoinHandle<()>> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    std::thread::Builder::new().name("background".to_owned()).spawn(move || {
-        runtime.block_on(async {
-            match common.store() {
-                Ok(store) => run(&common, store, admin, stop).await,
-                Err(error) => tracing::error!(event = "background_failed", %error),
-            }
-        });
-    })
+pub(super) fn spawn(
+    common: Common,
+    admin: Bound,
+    place: Place,
+    stop: Receiver<()>,
+) -> io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    std::thread::Builder::new()
+        .name("background".to_owned())
+        .spawn(move || {
+            runtime.block_on(async {
+                match common.store() {
+                    Ok(store) => run(&common, store, admin, place, stop).await,
+                    Err(error) => tracing::error!(event = "background_failed", %error),
+                }
+            });
+        })
 }
 
-async fn run(common: &Common, store: Store, admin: Bound, stop: Receiver<()>) {
+async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Receiver<()>) {
+    let (orders, wishes) = orders::channel();
     tokio::select! {
-        () = admin_listener(common, admin) => {}
+        () = admin_listener(common, admin, orders) => {}
+        () = reports(common, &store, place) => {}
+        () = carry_out(common, &store, wishes) => {}
+        () = hear_resets(common, &store) => {}
         () = health::watch(store.clone(), &common.health) => {}
         () = tell_of_the_store(common) => {}
         () = heartbeats(common, &store) => {}
@@ -48,14 +64,21 @@ async fn run(common: &Common, store: Store, admin: Bound, stop: Receiver<()>) {
     let _ = store.leave(&common.replica).await;
 }
 
-async fn admin_listener(common: &Common, admin: Bound) {
+async fn admin_listener(common: &Common, admin: Bound, orders: Orders) {
     let drain = common.drain.clone();
     let health = Arc::clone(&common.health);
     let serving = move || vec![("serving", drain.phase() == Phase::Run)];
     let checks = Checks::new(serving, move || vec![("store", health.is_up())]);
+    let config = &common.config;
+    let board = Arc::clone(&common.board);
+    let rooms = Arc::new(Rooms {
+        metrics: Arc::clone(&common.metrics),
+        checks,
+        api: Api::new(&config.admin, board, orders, config.effective()),
+    });
     for socket in admin.sockets {
         match tokio::net::TcpListener::from_std(socket) {
-            Ok(listener) => serve(listener, Arc::clone(&common.metrics), checks.clone()).await,
+            Ok(listener) => serve(listener, Arc::clone(&rooms)).await,
             Err(error) => tracing::error!(event = "admin_failed", %error),
         }
     }
@@ -98,7 +121,9 @@ async fn heartbeats(common: &Common, store: &Store) {
 
 /// Shows systemd's watchdog that this thread still runs, twice as often as it asks for. Without one, nothing.
 async fn watchdog() {
-    let Some(limit) = sd_notify::watchdog_enabled() else { return std::future::pending().await };
+    let Some(limit) = sd_notify::watchdog_enabled() else {
+        return std::future::pending().await;
+    };
     let mut signs = interval((limit / 2).max(Duration::from_millis(100)));
     loop {
         signs.tick().await;

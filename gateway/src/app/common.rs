@@ -4,6 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::{EMBEDDED_BUCKETS, Given, observe, replica};
+use crate::admin::Board;
 use crate::breaker::Breaker;
 use crate::config::Config;
 use crate::limiter::{Limiter, Shared};
@@ -12,7 +13,7 @@ use crate::proxy::{Parts, Proxy};
 use crate::server::drain::Drain;
 use crate::store::{Health, OpenError, Store};
 use crate::telemetry::access::AccessLog;
-use crate::telemetry::logs::Writer;
+use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
 
@@ -28,6 +29,8 @@ pub(super) struct Common {
     pub(super) breaker: Arc<Breaker>,
     pub(super) replica: ReplicaId,
     pub(super) drain: Drain,
+    pub(super) board: Arc<Board>,
+    pub(super) level: Option<Level>,
 }
 
 impl Common {
@@ -36,12 +39,18 @@ impl Common {
         let replica = replica::new(&config.proxy.hop);
         let limiter = Shared::new(Store::memory(EMBEDDED_BUCKETS));
         observe::limits(&metrics, Arc::clone(&limiter));
-        let breaker = observe::breaker(&config, &replica, &metrics);
+        let board = Board::new();
+        let breaker = observe::breaker(&config, &replica, &metrics, &board);
         Self {
             health: Arc::new(Health::new(config.store.failures)),
-            embedded: given.embedded.clone().unwrap_or_else(|| Store::memory(EMBEDDED_BUCKETS)),
+            embedded: given
+                .embedded
+                .clone()
+                .unwrap_or_else(|| Store::memory(EMBEDDED_BUCKETS)),
             config: Arc::new(config),
             drain: Drain::new(),
+            board,
+            level: given.level.clone(),
             metrics,
             limiter,
             breaker,

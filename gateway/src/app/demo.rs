@@ -71,12 +71,22 @@ impl Running {
 }
 
 fn start(replicas: usize) -> Result<Running, DemoError> {
-    let settings = LogSettings { level: "warn".to_owned(), format: Some(LogFormat::Text), access: false };
+    let settings = LogSettings {
+        level: "warn".to_owned(),
+        format: Some(LogFormat::Text),
+        access: false,
+    };
     let logs = logs::init(&settings, Metrics::new().log_lines_dropped.clone())?;
     let mock = Mock::start()?;
     let store = Store::memory(EMBEDDED_BUCKETS);
-    let gateways = (0..replicas).map(|index| gateway(index, mock.address, &store)).collect::<Result<_, _>>()?;
-    Ok(Running { gateways, mock, flush: logs.flush })
+    let gateways = (0..replicas)
+        .map(|index| gateway(index, mock.address, &store))
+        .collect::<Result<_, _>>()?;
+    Ok(Running {
+        gateways,
+        mock,
+        flush: logs.flush,
+    })
 }
 
 fn gateway(index: usize, mock: SocketAddr, store: &Store) -> Result<App, DemoError> {
@@ -86,19 +96,32 @@ fn gateway(index: usize, mock: SocketAddr, store: &Store) -> Result<App, DemoErr
             ("UPSTREAM_URL", format!("http://{mock}")),
             ("RATE_LIMIT_CAPACITY", CAPACITY.to_string()),
             ("RATE_LIMIT_REFILL_RATE", "1".to_owned()),
-            ("RATE_LIMIT_REFILL_INTERVAL_SECONDS", REFILL_SECONDS.to_string()),
+            (
+                "RATE_LIMIT_REFILL_INTERVAL_SECONDS",
+                REFILL_SECONDS.to_string(),
+            ),
             ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", FAILURES.to_string()),
-            ("CIRCUIT_BREAKER_RESET_TIMEOUT_SECONDS", RESET_SECONDS.to_string()),
+            (
+                "CIRCUIT_BREAKER_RESET_TIMEOUT_SECONDS",
+                RESET_SECONDS.to_string(),
+            ),
             ("GATEWAY__SERVER__LISTEN", listen.to_string()),
             ("GATEWAY__SERVER__WORKERS", "1".to_owned()),
             ("GATEWAY__ADMIN__LISTEN", loopback(0).to_string()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
     };
-    let given = Given { embedded: Some(store.clone()), ..Given::default() };
-    let listen = if is_free(wanted) { loopback(wanted) } else { loopback(0) };
+    let given = Given {
+        embedded: Some(store.clone()),
+        ..Given::default()
+    };
+    let listen = if is_free(wanted) {
+        loopback(wanted)
+    } else {
+        loopback(0)
+    };
     let config = config::load(&Source::new(None, settings(listen)))?;
-    Ok(App::start(config, given)?)
+    Ok(App::start(config, &given)?)
 }
 
 /// Whether nobody listens there: `SO_REUSEPORT` alone would let two demos share a port.
@@ -124,17 +147,28 @@ impl Mock {
         socket.set_nonblocking(true)?;
         let address = socket.local_addr()?;
         let (stop, stopped) = oneshot::channel::<()>();
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let thread = std::thread::Builder::new().name("mock".to_owned()).spawn(move || {
-            runtime.block_on(async {
-                let Ok(listener) = TcpListener::from_std(socket) else { return };
-                let stopped = async {
-                    let _ = stopped.await;
-                };
-                upstream_mock::serve(listener, upstream_mock::Settings::default(), stopped).await;
-            });
-        })?;
-        Ok(Self { address, stop, thread })
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let thread = std::thread::Builder::new()
+            .name("mock".to_owned())
+            .spawn(move || {
+                runtime.block_on(async {
+                    let Ok(listener) = TcpListener::from_std(socket) else {
+                        return;
+                    };
+                    let stopped = async {
+                        let _ = stopped.await;
+                    };
+                    upstream_mock::serve(listener, upstream_mock::Settings::default(), stopped)
+                        .await;
+                });
+            })?;
+        Ok(Self {
+            address,
+            stop,
+            thread,
+        })
     }
 
     fn stop(self) {
@@ -148,7 +182,10 @@ fn banner(running: &Running) -> String {
     let mut text = format!("\nmock upstream   http://{mock}\n");
     for (index, app) in running.gateways.iter().enumerate() {
         let (proxy, admin) = (app.proxy_address(), app.admin_address());
-        text.push_str(&format!("gateway {:<7} http://{proxy}    admin http://{admin}\n", index + 1));
+        text.push_str(&format!(
+            "gateway {:<7} http://{proxy}    admin http://{admin}\n",
+            index + 1
+        ));
     }
     let first = running.gateways.first().map_or(mock, App::proxy_address);
     let last = running.gateways.last().map_or(mock, App::proxy_address);

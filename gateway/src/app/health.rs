@@ -25,7 +25,11 @@ pub fn health(source: &Source) -> ExitCode {
         Ok(answer) => {
             say(answer.split_once("\r\n\r\n").map_or("", |(_, body)| body));
             let ready = answer.starts_with("HTTP/1.1 200 ");
-            if ready { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            if ready {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(error) => complain(1, &error),
     }

@@ -6,10 +6,13 @@
 mod common;
 mod background;
 mod observe;
+mod operate;
+mod report;
 mod replica;
 pub mod demo;
 pub mod health;
 pub mod run;
+pub mod top;
 
 use std::io;
 use std::net::SocketAddr;
@@ -20,13 +23,14 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use common::Common;
+use report::Place;
 
 use crate::config::Config;
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Bound, Caps, Worker, bind, spawn};
+use crate::server::{Bound, Caps, Worker, bind, bind_alone, spawn};
 use crate::store::{OpenError, Store};
-use crate::telemetry::logs::Writer;
+use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
 
@@ -63,6 +67,8 @@ pub struct Given {
     pub embedded: Option<Store>,
     /// The metrics to record into; new ones by default.
     pub metrics: Option<Arc<Metrics>>,
+    /// The level of the process's log, to change while running.
+    pub level: Option<Level>,
 }
 
 /// A running gateway.
@@ -83,15 +89,26 @@ impl App {
     ///
     /// # Errors
     /// [`StartError`] names what is at fault; nothing runs then.
-    pub fn start(config: Config, given: Given) -> Result<Self, StartError> {
-        let proxy = listen("server.listen", config.server.listen, config.server.workers)?;
-        let admin = listen("admin.listen", config.admin.listen, 1)?;
+    pub fn start(config: Config, given: &Given) -> Result<Self, StartError> {
+        let (server, admin) = (&config.server, &config.admin);
+        // The admin address first: it is nobody else's, so that a second start is refused before it takes connections.
+        let admin = bound("admin.listen", admin.listen, bind_alone(admin.listen))?;
+        let proxy = bound(
+            "server.listen",
+            server.listen,
+            bind(server.listen, server.workers),
+        )?;
         let (proxy_address, admin_address) = (proxy.address, admin.address);
-        let common = Common::new(config, &given);
+        let common = Common::new(config, given);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
         common.store()?;
+        let place = Place {
+            proxy: proxy_address,
+            admin: admin_address,
+            started: Instant::now(),
+        };
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
-        let background = background::spawn(common.clone(), admin, stopped)?;
+        let background = background::spawn(common.clone(), admin, place, stopped)?;
         let caps = Caps::new(
             common.config.server.max_connections,
             common.config.server.max_connections_per_address,
@@ -114,8 +131,22 @@ impl App {
             store = %common.store_name(),
             replica = %common.replica,
         );
-        let Common { config, replica, drain, .. } = common;
-        Ok(Self { proxy_address, admin_address, replica, drain, workers, background, stop_background, config })
+        let Common {
+            config,
+            replica,
+            drain,
+            ..
+        } = common;
+        Ok(Self {
+            proxy_address,
+            admin_address,
+            replica,
+            drain,
+            workers,
+            background,
+            stop_background,
+            config,
+        })
     }
 
     /// Where clients connect.
@@ -155,8 +186,16 @@ impl App {
     }
 }
 
-fn listen(what: &'static str, address: SocketAddr, count: usize) -> Result<Bound, StartError> {
-    bind(address, count).map_err(|error| StartError::Bind { what, address, error })
+fn bound(
+    what: &'static str,
+    address: SocketAddr,
+    outcome: io::Result<Bound>,
+) -> Result<Bound, StartError> {
+    outcome.map_err(|error| StartError::Bind {
+        what,
+        address,
+        error,
+    })
 }
 
 /// Waits on the calling thread, which has nothing else to do; a spurious wake-up does not shorten it.

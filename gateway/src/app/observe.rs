@@ -2,8 +2,12 @@
 
 use std::sync::Arc;
 
-use crate::limiter::Shared;
-use crate::limiter::{Decision};
+use crate::admin::Board;
+use crate::breaker::{Breaker, Hook, Transition};
+use crate::config::Config;
+use crate::limiter::{Decision, Shared};
+use crate::policy::circuit::State;
+use crate::policy::ids::ReplicaId;
 use crate::store::{Observer, Op};
 use crate::telemetry::metrics::Metrics;
 
@@ -24,12 +28,19 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
             let policy = policy.as_str();
             for decision in Decision::ALL {
                 let count = totals.decisions(decision);
-                metrics.limit_decisions.with(&[policy, decision.label()]).set(count);
+                metrics
+                    .limit_decisions
+                    .with(&[policy, decision.label()])
+                    .set(count);
             }
             for (by, count) in totals.local() {
                 metrics.limit_local.with(&[policy, by]).set(count);
             }
-            let fates = [("leased", totals.leased), ("given_back", totals.given_back), ("lost", totals.lost)];
+            let fates = [
+                ("leased", totals.leased),
+                ("given_back", totals.given_back),
+                ("lost", totals.lost),
+            ];
             for (fate, count) in fates {
                 metrics.lease_tokens.with(&[policy, fate]).set(count);
             }
@@ -37,7 +48,92 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
     });
 }
 
-/// Provisional.
-pub(super) fn breaker(_: &crate::config::Config, _: &crate::policy::ids::ReplicaId, _: &Metrics) -> Arc<crate::breaker::Breaker> {
-    Arc::default()
+const STATES: [State; 3] = [State::Closed, State::HalfOpen, State::Open];
+
+/// The circuits, with every transition counted, logged and shown at once.
+pub(super) fn breaker(
+    config: &Config,
+    replica: &ReplicaId,
+    metrics: &Metrics,
+    board: &Arc<Board>,
+) -> Arc<Breaker> {
+    let board = Arc::clone(board);
+    let upstreams = config
+        .upstreams
+        .iter()
+        .map(|one| (one.name.clone(), one.circuit.clone()));
+    let state = metrics.circuit_state.clone();
+    let transitions = metrics.circuit_transitions.clone();
+    for upstream in &config.upstreams {
+        let upstream = upstream.name.as_str();
+        state.with(&[upstream]).set(0);
+        // From the start and not from the first event on, or the first would be no increase.
+        for (from, to) in STATES.iter().flat_map(|from| STATES.map(|to| (*from, to))) {
+            if from != to {
+                let _ = transitions.with(&[upstream, from.label(), to.label()]);
+            }
+        }
+    }
+    let hook: Hook = Arc::new(move |upstream, moved| {
+        let upstream = upstream.as_str();
+        let shown = state.with(&[upstream]);
+        // Both views may move at once; what counts is what this replica lets through.
+        let before = STATES
+            .into_iter()
+            .find(|one| i64::from(one.number()) == shown.get());
+        shown.set(i64::from(moved.effective.number()));
+        if let Some(before) = before.filter(|before| *before != moved.effective) {
+            transitions
+                .with(&[upstream, before.label(), moved.effective.label()])
+                .inc();
+        }
+        tell(upstream, moved);
+        board.wake();
+    });
+    Arc::new(Breaker::new(
+        upstreams.collect(),
+        replica,
+        config.store.heartbeat,
+        &hook,
+    ))
+}
+
+fn tell(upstream: &str, moved: &Transition) {
+    let (scope, cause, by) = (moved.scope.label(), moved.cause.label(), &*moved.by);
+    let (from, epoch) = (moved.from.label(), moved.epoch);
+    match moved.to {
+        State::Open => {
+            tracing::warn!(
+                event = "circuit_opened",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
+        }
+        State::HalfOpen => {
+            tracing::info!(
+                event = "circuit_half_open",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
+        }
+        State::Closed => {
+            tracing::info!(
+                event = "circuit_closed",
+                upstream,
+                scope,
+                from,
+                cause,
+                by,
+                epoch
+            );
+        }
+    }
 }

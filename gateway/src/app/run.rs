@@ -31,9 +31,17 @@ pub fn run(source: &Source) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!(event = "configuration", "{warning}");
     }
-    let access = config.log.access.then(|| (logs.writer.clone(), logs.format));
-    let app = App::start(config, Given { access, embedded: None, metrics: Some(metrics) });
-    match app {
+    let access = config
+        .log
+        .access
+        .then(|| (logs.writer.clone(), logs.format));
+    let given = Given {
+        access,
+        embedded: None,
+        metrics: Some(metrics),
+        level: Some(logs.level.clone()),
+    };
+    match App::start(config, &given) {
         Ok(app) => {
             tell_supervisor(NotifyState::Ready);
             wait_for_stop();
@@ -63,7 +71,7 @@ pub fn check(source: &Source) -> ExitCode {
             for warning in &config.warnings {
                 eprintln!("warning: {warning}");
             }
-            say(&config.effective());
+            say(config.effective());
             ExitCode::SUCCESS
         }
         Err(problems) => complain(BAD_CONFIGURATION, &problems),
@@ -79,14 +87,18 @@ pub fn schema() -> ExitCode {
 
 /// Blocks until the process is asked to stop. A signal that cannot be listened for leaves the others.
 pub(super) fn wait_for_stop() {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+    else {
         return;
     };
     runtime.block_on(async {
         use tokio::signal::unix::{SignalKind, signal};
-        let (Ok(mut terminate), Ok(mut interrupt)) =
-            (signal(SignalKind::terminate()), signal(SignalKind::interrupt()))
-        else {
+        let (Ok(mut terminate), Ok(mut interrupt)) = (
+            signal(SignalKind::terminate()),
+            signal(SignalKind::interrupt()),
+        ) else {
             return;
         };
         tokio::select! {

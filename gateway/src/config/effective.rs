@@ -123,7 +123,8 @@ fn string(text: &str) -> String {
 
 fn inline(value: &Value, shape: Option<&Shape>) -> String {
     match value {
-        Value::String(text) if matches!(shape, Some(Shape::Leaf { secret: true })) => {
+        _ if matches!(shape, Some(Shape::Leaf { whole: true, .. })) => string(secret::MASK),
+        Value::String(text) if matches!(shape, Some(Shape::Leaf { secret: true, .. })) => {
             string(&secret::mask(text))
         }
         Value::String(text) => string(text),

@@ -35,6 +35,27 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// A secret of which nothing may be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Password(String);
+
+impl Password {
+    pub(super) fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
+    /// The whole text, for the one place that needs it.
+    pub(super) fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Password {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
+}
+
 /// The secret in a file, without the line break that editors and `echo` leave at its end.
 ///
 /// The error names the file and never quotes it.

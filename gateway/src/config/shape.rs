@@ -25,6 +25,8 @@ pub(super) enum Shape {
     Leaf {
         /// Never printed as it is.
         secret: bool,
+        /// Nothing of it is printed.
+        whole: bool,
     },
 }
 
@@ -96,6 +98,9 @@ impl Shape {
             Some(below @ Value::Object(_)) => Self::Map(Box::new(Self::of(below))),
             _ => Self::Leaf {
                 secret: schema.get("writeOnly").is_some(),
+                whole: schema
+                    .get("format")
+                    .is_some_and(|format| format == "password"),
             },
         }
     }

@@ -31,6 +31,8 @@ pub(super) struct Inner {
     pub(super) returns: Returns,
     /// How often some bucket was reset: an answer that was in flight meanwhile is not remembered.
     pub(super) resets: Cell<u64>,
+    /// How many of the resets told to all threads this one has seen.
+    pub(super) seen_resets: Cell<u64>,
     pub(super) waiting: usize,
 }
 

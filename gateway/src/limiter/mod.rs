@@ -21,6 +21,7 @@ mod inner;
 mod lease;
 mod policies;
 mod recent;
+mod resets;
 mod returns;
 pub mod settings;
 mod shared;
@@ -44,6 +45,7 @@ pub use verdict::{By, Decision, Verdict};
 use crate::policy::ids::{ClientId, PolicyName};
 use crate::store::Store;
 use inner::Inner;
+use resets::Void;
 use returns::Returns;
 use settings::PolicySettings;
 use table::Table;
@@ -88,6 +90,7 @@ impl Limiter {
         bounds: Bounds,
     ) -> Self {
         shared.joined();
+        let seen_resets = shared.resets.count();
         let limiter = Self {
             inner: Rc::new(Inner {
                 returns: Returns::start(store.clone(), Arc::clone(&shared)),
@@ -96,6 +99,7 @@ impl Limiter {
                 policies: RefCell::default(),
                 table: RefCell::new(Table::new(bounds.clients)),
                 resets: Cell::new(0),
+                seen_resets: Cell::new(seen_resets),
                 waiting: bounds.waiting.max(1),
             }),
         };
@@ -148,6 +152,32 @@ impl Limiter {
             if let Some(slot) = place.and_then(|place| table.at(place)) {
                 slot.entry.forget();
             }
+        }
+    }
+
+    /// Voids what was remembered of buckets that were reset anywhere; called a few times a second.
+    pub fn tick(&self) {
+        let inner = &self.inner;
+        if inner.seen_resets.get() == inner.shared.resets.count() {
+            return;
+        }
+        let (void, seen) = inner.shared.resets.since(inner.seen_resets.get());
+        inner.seen_resets.set(seen);
+        match void {
+            Void::Some(resets) => {
+                for (policy, client) in &resets {
+                    self.forget(policy, client);
+                }
+            }
+            Void::All => self.forget_all(),
+        }
+    }
+
+    fn forget_all(&self) {
+        let inner = &self.inner;
+        inner.resets.set(inner.resets.get().wrapping_add(1));
+        for slot in inner.table.borrow_mut().iter_mut() {
+            slot.entry.forget();
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::resets::Resets;
 use super::tally::{Tally, Totals};
 use crate::policy::ids::PolicyName;
 use crate::store::Store;
@@ -18,6 +19,7 @@ pub struct Shared {
     live_replicas: AtomicU64,
     limiters: AtomicU64,
     counts: Mutex<Counts>,
+    pub(super) resets: Resets,
 }
 
 #[derive(Debug, Default)]
@@ -35,6 +37,7 @@ impl Shared {
             live_replicas: AtomicU64::new(1),
             limiters: AtomicU64::new(0),
             counts: Mutex::default(),
+            resets: Resets::default(),
         })
     }
 
@@ -47,6 +50,16 @@ impl Shared {
     #[must_use]
     pub fn live_replicas(&self) -> u64 {
         self.live_replicas.load(Ordering::Relaxed)
+    }
+
+    /// An operator reset the bucket of `client`: every thread voids what it remembers of it, at its next [`super::Limiter::tick`].
+    pub fn forget(&self, policy: &PolicyName, client: &str) {
+        self.resets.push(Some((policy.clone(), client.to_owned())));
+    }
+
+    /// Resets may have been missed: every thread voids all it remembers of the store.
+    pub fn forget_all(&self) {
+        self.resets.push(None);
     }
 
     /// The counts of every policy, over all threads and since the start.

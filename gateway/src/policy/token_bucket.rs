@@ -5,7 +5,8 @@
 //! `store/redis/take.lua` and `give_back.lua` are the same arithmetic, and `tests/bucket_property.rs` holds them equal.
 //!
 //! Guarantees: over any interval of length t, counted in the clock's whole microseconds, the grants never exceed C + r·t; each
-//! debit is rounded up to the next microsecond and each give-back down; a denial changes nothing. Must not: read a clock.
+//! debit is rounded up to the next microsecond and each give-back down; a denial changes nothing but a state that no clock could
+//! have led to. Must not: read a clock.
 
 use super::units::{Micros, Rate, StoreTime};
 
@@ -162,7 +163,10 @@ impl Bucket {
         let ahead = ask.spare.min((held - needed) / ask.share.max(1));
         let granted = needed + ahead;
         let full_at = full_at.after(spec.cost(granted));
-        if granted > 0 {
+        // A state later than empty is from before the clock stepped back or the capacity shrank: a denial must mend it, or each
+        // would find it as late as the one before.
+        let beyond_empty = self.full_at > now.after(spec.time_to_full());
+        if granted > 0 || (ask.need > 0 && beyond_empty) {
             self.full_at = full_at;
         }
         let retry_after = if needed < ask.need {
@@ -296,6 +300,8 @@ mod tests {
             (denied.granted, denied.retry_after),
             (0, Micros::from_secs(1))
         );
+        let later = T0.after(denied.retry_after);
+        assert_eq!(bucket.take(&spec, Ask::exactly(1), later).granted, 1);
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! From settings to a proxy: the only place that resolves names. Runs once on each worker. Must not: be needed by a request.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::Method;
@@ -12,7 +13,7 @@ use super::identify::Identify;
 use super::limit::Limits;
 use super::record::{Recorder, RouteMetrics};
 use super::route::{Local, Route, RouteError, RouteTable, Target};
-use super::settings::{RetrySettings, RouteSettings, Settings};
+use super::settings::{AnswersSettings, RetrySettings, RouteSettings, Settings};
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
 use crate::store::Store;
@@ -73,16 +74,16 @@ impl Proxy {
     }
 }
 
-fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Guarded> {
+fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Guarded>> {
     let circuit = parts.breaker.circuit(&settings.name)?;
     let metrics = UpstreamMetrics::new(&parts.metrics, settings.name.as_str());
     let upstream = Upstream::new(settings, parts.index);
-    Some(Guarded::new(
+    Some(Rc::new(Guarded::new(
         upstream,
         circuit,
         parts.store.clone(),
         metrics,
-    ))
+    )))
 }
 
 fn routes(
@@ -133,6 +134,7 @@ fn local_route(name: &str, path: &str) -> RouteSettings {
         limits: Vec::new(),
         cost: 1,
         retry: RetrySettings::default(),
+        answers: AnswersSettings::default(),
     }
 }
 

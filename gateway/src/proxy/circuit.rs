@@ -3,6 +3,7 @@
 //! Guarantees: a refusal by an open circuit never touches the upstream; a failure is reported before its answer is sent. Must not:
 //! keep state of its own.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use tokio::time::Instant;
 
 use super::forward::UpstreamMetrics;
 use super::refusal::Refusal;
-use crate::breaker::{self, Circuit, Outcome};
+use crate::breaker::{self, Circuit, Outcome, Ticket};
 use crate::policy::ids::UpstreamName;
 use crate::store::Store;
 use crate::upstream::{AttemptError, Received, Upstream};
@@ -30,8 +31,8 @@ pub(super) struct Guarded {
 /// Leave to make one attempt. Dropped without a report it is given up.
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
-    guarded: &'a Guarded,
-    inner: breaker::Permit,
+    guarded: &'a Rc<Guarded>,
+    inner: breaker::Permit<'a>,
     started: Instant,
 }
 
@@ -63,7 +64,7 @@ impl Guarded {
     }
 
     /// Leave for one attempt, or a refusal that costs the upstream nothing.
-    pub(super) async fn admit(&self) -> Result<Permit<'_>, Refusal> {
+    pub(super) async fn admit(self: &Rc<Self>) -> Result<Permit<'_>, Refusal> {
         let lease = self.upstream.timeout() + PROBE_MARGIN;
         match self.circuit.admit(&self.store, lease).await {
             Ok(inner) => Ok(Permit {
@@ -88,11 +89,8 @@ impl Permit<'_> {
         result: &Result<Received, AttemptError>,
     ) -> Option<LateFailure> {
         let Guarded {
-            upstream,
-            circuit,
-            store,
-            ..
-        } = self.guarded;
+            upstream, store, ..
+        } = &**self.guarded;
         let outcome = match result {
             // A client that leaves says nothing of the upstream: the permit is given up.
             Err(error) if !error.is_upstream_fault() => return None,
@@ -100,32 +98,30 @@ impl Permit<'_> {
             Ok(response) if upstream.is_failure(response.status()) => Outcome::Failure,
             Ok(_) => Outcome::Success,
         };
-        let epoch = self.inner.epoch();
+        let ticket = self.inner.ticket();
         self.inner
             .report(store, outcome, self.started.elapsed())
             .await;
-        let broken_later = || LateFailure {
-            circuit: Arc::clone(circuit),
-            store: store.clone(),
-            epoch,
-        };
-        (outcome == Outcome::Success).then(broken_later)
+        (outcome == Outcome::Success).then(|| LateFailure {
+            guarded: Rc::clone(self.guarded),
+            ticket,
+        })
     }
 }
 
 /// Tells the circuit of a response that began well and broke off in its body.
 #[derive(Debug)]
 pub(super) struct LateFailure {
-    circuit: Arc<Circuit>,
-    store: Store,
-    epoch: u64,
+    guarded: Rc<Guarded>,
+    ticket: Ticket,
 }
 
 impl LateFailure {
     /// In a task of its own: whoever notices is writing to a client.
     pub(super) fn report(self) {
         tokio::task::spawn_local(async move {
-            self.circuit.late_failure(&self.store, self.epoch).await;
+            let Guarded { circuit, store, .. } = &*self.guarded;
+            circuit.late_failure(store, self.ticket).await;
         });
     }
 }

@@ -21,6 +21,7 @@ mod headers;
 mod body;
 mod record;
 mod refusal;
+mod answer;
 mod build;
 mod sanity;
 mod upgrade;
@@ -44,6 +45,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::{Instant, sleep};
 
+use answer::Facts;
 use circuit::Guarded;
 use headers::{Hop, Origin};
 use identify::Identify;
@@ -93,7 +95,7 @@ pub struct Proxy {
     routes: RouteTable,
     identify: Identify,
     limiter: Limiter,
-    upstreams: Vec<Guarded>,
+    upstreams: Vec<Rc<Guarded>>,
     recorder: Rc<Recorder>,
     hop: Hop,
     strictness: Strictness,
@@ -113,7 +115,7 @@ impl Proxy {
         let mut response = match outcome {
             Ok(response) => response,
             // A body that nobody will read is not worth the connection it blocks.
-            Err(refusal) => self.refuse(&mut record, refusal, is_h1, has_body),
+            Err(refusal) => self.refuse(&mut record, &refusal, is_h1, has_body),
         };
         if let Some(route) = record.route() {
             route
@@ -137,28 +139,9 @@ impl Proxy {
     ) -> Response<Body> {
         let (head, _) = stand_in.into_parts();
         let mut record = self.begin(peer, &head);
-        let response = self.refuse(&mut record, Refusal::Faulty(fault), true, true);
+        let response = self.refuse(&mut record, &Refusal::Faulty(fault), true, true);
         record.answered(response.status().as_u16());
         response.map(|body| body.recorded(record))
-    }
-
-    fn refuse(
-        &self,
-        record: &mut Record,
-        refusal: Refusal,
-        is_h1: bool,
-        has_body: bool,
-    ) -> Response<Body> {
-        record.context.decision = refusal.label();
-        let closes = is_h1 && (has_body || refusal.closes());
-        let request_id = &record.context.request_id;
-        let mut response = refusal.into_response(request_id, self.hop.name());
-        let headers = response.headers_mut();
-        headers.insert(headers::X_REQUEST_ID, request_id.clone());
-        if closes {
-            headers.insert(CONNECTION, HeaderValue::from_static("close"));
-        }
-        response
     }
 
     /// The straight line.
@@ -194,12 +177,39 @@ impl Proxy {
         self.incoming(record, peer, received, late, switches)
     }
 
+    /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.
+    fn refuse(
+        &self,
+        record: &mut Record,
+        refusal: &Refusal,
+        is_h1: bool,
+        has_body: bool,
+    ) -> Response<Body> {
+        record.context.decision = refusal.label();
+        let request_id = &record.context.request_id;
+        let mut response = refusal.response(request_id, self.hop.name());
+        if let Some(route) = record.route() {
+            let facts = Facts {
+                request_id: request_id.to_str().unwrap_or_default(),
+                retry_after: refusal.retry_after().unwrap_or_default(),
+                route: route.settings.name.as_str(),
+            };
+            response = route.answers.replace(refusal, &facts, response);
+        }
+        let headers = response.headers_mut();
+        headers.insert(headers::X_REQUEST_ID, request_id.clone());
+        if is_h1 && (has_body || refusal.closes()) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+
     /// The one loop: attempts until one is the answer.
     async fn attempts(
         &self,
         record: &mut Record,
         route: &Route,
-        upstream: &Guarded,
+        upstream: &Rc<Guarded>,
         request: Request<RequestBody>,
     ) -> Result<(Received, Option<circuit::LateFailure>), Refusal> {
         let mut plan = Plan::new(route.retry(), request);
@@ -345,6 +355,7 @@ impl Proxy {
     /// What need not be done for each request; called a few times a second.
     pub fn tick(&self) {
         self.recorder.flush();
+        self.limiter.tick();
         for upstream in &self.upstreams {
             upstream.upstream().sweep();
         }

@@ -245,8 +245,19 @@ impl Refusal {
         }
     }
 
+    /// When to come back, in whole seconds, at least 1: never earlier than the truth.
+    pub(super) fn retry_after(&self) -> Option<u64> {
+        match self {
+            Self::Limited { retry_after, .. } | Self::CircuitOpen { retry_after } => {
+                Some(retry_after.ceil_secs().max(1))
+            }
+            Self::NoEndpoint => Some(1),
+            _ => None,
+        }
+    }
+
     /// The answer. `request_id` has been checked to need no escaping; `hop` names this deployment.
-    pub(super) fn into_response(self, request_id: &HeaderValue, hop: &str) -> Response<Body> {
+    pub(super) fn response(&self, request_id: &HeaderValue, hop: &str) -> Response<Body> {
         let Shape {
             status,
             error,
@@ -276,20 +287,11 @@ impl Refusal {
         if let Ok(value) = HeaderValue::try_from(format!("{hop};error={error}")) {
             headers.insert(PROXY_STATUS, value);
         }
-        match self {
-            Self::Limited { retry_after, .. } | Self::CircuitOpen { retry_after } => {
-                headers.insert(
-                    RETRY_AFTER,
-                    HeaderValue::from(retry_after.ceil_secs().max(1)),
-                );
-            }
-            Self::NoEndpoint => {
-                headers.insert(RETRY_AFTER, HeaderValue::from(1));
-            }
-            Self::MethodNotAllowed(allow) => {
-                headers.insert(ALLOW, allow);
-            }
-            _ => {}
+        if let Some(seconds) = self.retry_after() {
+            headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if let Self::MethodNotAllowed(allow) = self {
+            headers.insert(ALLOW, allow.clone());
         }
         response
     }
@@ -305,7 +307,7 @@ mod tests {
             policies: vec!["per-client".into()],
             retry_after: Micros::new(1_000_001),
         };
-        let response = refusal.into_response(&HeaderValue::from_static("id-1"), "edge");
+        let response = refusal.response(&HeaderValue::from_static("id-1"), "edge");
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()[RETRY_AFTER], "2");
         assert_eq!(

@@ -6,6 +6,7 @@ use std::rc::Rc;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
 
+use super::answer::Answers;
 use super::limit::Limits;
 use super::record::RouteMetrics;
 use super::settings::{RetrySettings, RouteSettings};
@@ -17,6 +18,7 @@ pub(super) struct Route {
     pub(super) target: Target,
     pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
+    pub(super) answers: Answers,
     rewrite: Option<Rewrite>,
     allow: HeaderValue,
 }
@@ -166,6 +168,7 @@ impl Route {
         Self {
             rewrite: settings.rewrite.as_deref().map(Rewrite::new),
             allow: allow.unwrap_or(HeaderValue::from_static("")),
+            answers: Answers::new(&settings.answers),
             settings,
             target,
             limits,
@@ -189,16 +192,29 @@ enum Part {
 }
 
 impl Rewrite {
+    /// `{name}` stands for a parameter, `{{` and `}}` for braces.
     fn new(template: &str) -> Self {
         let mut parts = Vec::new();
+        let mut text = String::new();
         let mut rest = template;
-        while let Some((text, tail)) = rest.split_once('{') {
-            let (name, after) = tail.split_once('}').unwrap_or((tail, ""));
-            parts.push(Part::Text(text.to_owned()));
-            parts.push(Part::Parameter(name.trim_start_matches('*').to_owned()));
-            rest = after;
+        while let Some(at) = rest.find(['{', '}']) {
+            text.push_str(&rest[..at]);
+            let (brace, after) = rest[at..].split_at(1);
+            match after.strip_prefix(brace) {
+                Some(after) => {
+                    text.push_str(brace);
+                    rest = after;
+                }
+                None => {
+                    let (name, after) = after.split_once('}').unwrap_or((after, ""));
+                    parts.push(Part::Text(std::mem::take(&mut text)));
+                    parts.push(Part::Parameter(name.to_owned()));
+                    rest = after;
+                }
+            }
         }
-        parts.push(Part::Text(rest.to_owned()));
+        text.push_str(rest);
+        parts.push(Part::Text(text));
         parts.retain(|part| *part != Part::Text(String::new()));
         Self(parts)
     }
@@ -239,6 +255,7 @@ mod tests {
             limits: Vec::new(),
             cost: 1,
             retry: RetrySettings::default(),
+            answers: Default::default(),
         }
     }
 
@@ -251,8 +268,8 @@ mod tests {
         RouteTable::new(routes.collect()).unwrap()
     }
 
-    fn follow(table: &RouteTable, method: Method, uri: &str) -> (String, String) {
-        match table.find(&method, &uri.parse().unwrap()) {
+    fn follow(table: &RouteTable, method: &Method, uri: &str) -> (String, String) {
+        match table.find(method, &uri.parse().unwrap()) {
             Found::Route(route, path) => (
                 route.settings.name.to_string(),
                 path.map_or(String::new(), |path| path.to_string()),
@@ -278,13 +295,21 @@ mod tests {
             ("/proxy//double", "//double"),
         ] {
             assert_eq!(
-                follow(&table, Method::GET, uri),
+                follow(&table, &Method::GET, uri),
                 ("proxy".into(), to.into()),
                 "{uri}"
             );
         }
-        assert_eq!(follow(&table, Method::GET, "/other").0, "404");
-        assert_eq!(follow(&table, Method::GET, "/proxy").0, "404");
+        assert_eq!(follow(&table, &Method::GET, "/other").0, "404");
+        assert_eq!(follow(&table, &Method::GET, "/proxy").0, "404");
+    }
+
+    #[test]
+    fn a_template_may_hold_braces() {
+        let rewrite = Rewrite::new("/{{{id}}}/{id}");
+        let text = |text: &str| Part::Text(text.to_owned());
+        let id = || Part::Parameter("id".to_owned());
+        assert_eq!(rewrite.0, [text("/{"), id(), text("}/"), id()]);
     }
 
     #[test]
@@ -299,13 +324,13 @@ mod tests {
             settings("write", "/users/{id}", None, &[Method::PUT]),
         ]);
         let read = ("read".to_owned(), "/v1/users/7/full?a".to_owned());
-        assert_eq!(follow(&table, Method::GET, "/users/7?a"), read);
+        assert_eq!(follow(&table, &Method::GET, "/users/7?a"), read);
         assert_eq!(
-            follow(&table, Method::PUT, "/users/7"),
+            follow(&table, &Method::PUT, "/users/7"),
             ("write".into(), String::new())
         );
         assert_eq!(
-            follow(&table, Method::DELETE, "/users/7"),
+            follow(&table, &Method::DELETE, "/users/7"),
             ("405".into(), "GET, HEAD, PUT".into())
         );
     }

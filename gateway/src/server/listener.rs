@@ -17,28 +17,42 @@ pub struct Bound {
     pub address: SocketAddr,
 }
 
-/// Binds `count` sockets to `address`; port 0 picks one free port for all.
+/// Binds `count` sockets to `address`; port 0 picks one free port for all. The address is shared with whoever asks for sharing
+/// too: with the next process of a rolling upgrade, and with a second one started by mistake.
 ///
 /// # Errors
 /// Whatever the system says: the address is in use, not ours, or not permitted.
 pub fn bind(address: SocketAddr, count: usize) -> io::Result<Bound> {
-    let first = one(address)?;
+    let first = one(address, true)?;
     let address = first.local_addr()?;
     let mut sockets = vec![first];
     for _ in 1..count.max(1) {
-        sockets.push(one(address)?);
+        sockets.push(one(address, true)?);
     }
     Ok(Bound { sockets, address })
 }
 
-fn one(address: SocketAddr) -> io::Result<TcpListener> {
+/// Binds one socket to `address` that is shared with nobody: this is how a second process started by mistake is found out.
+///
+/// # Errors
+/// As [`bind`].
+pub fn bind_alone(address: SocketAddr) -> io::Result<Bound> {
+    let only = one(address, false)?;
+    let address = only.local_addr()?;
+    Ok(Bound {
+        sockets: vec![only],
+        address,
+    })
+}
+
+fn one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
         Some(Protocol::TCP),
     )?;
     socket.set_reuse_address(true)?;
-    socket.set_reuse_port(true)?;
+    socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
     socket.listen(BACKLOG)?;

@@ -14,7 +14,7 @@ mod worker;
 pub mod drain;
 
 pub use caps::Caps;
-pub use listener::{Bound, bind};
+pub use listener::{Bound, bind, bind_alone};
 pub use worker::{Worker, spawn};
 
 #[cfg(doc)]

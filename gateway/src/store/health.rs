@@ -80,7 +80,7 @@ impl Health {
         if failures < self.threshold || !self.is_up() {
             return;
         }
-        let went_down = self.state.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             let was_up = *state == State::Up;
             if was_up {
                 *state = State::Down(error);
@@ -89,15 +89,16 @@ impl Health {
             }
             was_up
         });
-        if went_down {
-            tracing::warn!(reason = error.label(), "store lost: {error}");
-        }
     }
 
     /// The store said something is wrong that only a person can cure: logged in its own words, once, until it changes.
     pub(super) fn heard(&self, error: StoreError, words: &dyn Display) {
         if error.is_misconfiguration() && self.complain(Some(error)) {
-            tracing::error!(reason = error.label(), "{error}: {words}");
+            tracing::error!(
+                event = "store_misconfigured",
+                reason = error.label(),
+                "{error}: {words}"
+            );
         }
     }
 
@@ -117,15 +118,12 @@ impl Health {
     /// A ping was answered.
     pub(super) fn found(&self) {
         self.failures.store(0, Ordering::Relaxed);
-        let came_back = self.state.send_if_modified(|state| {
+        self.state.send_if_modified(|state| {
             let was_down = *state != State::Up;
             *state = State::Up;
             self.up.store(true, Ordering::Relaxed);
             was_down
         });
-        if came_back {
-            tracing::info!("store found again");
-        }
     }
 }
 

@@ -22,9 +22,15 @@ pub use self::memory::Memory;
 pub use self::op::{Observer, Op};
 pub use self::redis::{OpenError, Redis};
 use self::settings::{Settings, StoreUrl};
-use crate::policy::ids::{BucketId, ReplicaId};
+use crate::policy::circuit::{CircuitSpec, Command, View};
+use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
 use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
 use crate::policy::units::{Micros, StoreTime};
+
+/// The longest text a replica may leave about itself.
+pub const MAX_REPORT: usize = 256 * 1024;
+/// Replicas whose reports are read: more than a person looks at.
+pub const MOST_REPORTS: usize = 128;
 
 /// Where replicas meet: a cheap handle, cloned freely within a thread; each thread opens its own shared one.
 #[derive(Clone, Debug)]
@@ -127,6 +133,22 @@ impl Store {
         }
     }
 
+    /// Carries out one command to an upstream's circuit. Every replica hears of a transition, and of the first failure of a streak.
+    ///
+    /// # Errors
+    /// No answer; the command may have been carried out all the same.
+    pub async fn circuit(
+        &self,
+        upstream: &UpstreamName,
+        spec: &CircuitSpec,
+        command: &Command,
+    ) -> Result<View, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.circuit(upstream, spec, command)),
+            Self::Redis(redis) => redis.circuit(upstream, spec, command).await,
+        }
+    }
+
     /// Says that `replica` lives for another `lifetime`, and counts those that do.
     ///
     /// # Errors
@@ -153,6 +175,40 @@ impl Store {
                 Ok(())
             }
             Self::Redis(redis) => redis.leave(replica).await,
+        }
+    }
+
+    /// Keeps how `replica` fares for `lifetime`, for whoever asks; what it said before is gone. The text is its own affair, but one
+    /// longer than [`MAX_REPORT`] is not kept.
+    ///
+    /// # Errors
+    /// No answer, or a text too long.
+    pub async fn report(
+        &self,
+        replica: &ReplicaId,
+        text: &str,
+        lifetime: Micros,
+    ) -> Result<(), StoreError> {
+        if text.len() > MAX_REPORT {
+            return Err(StoreError::Unexpected);
+        }
+        match self {
+            Self::Memory(memory) => {
+                memory.report(replica, text, lifetime);
+                Ok(())
+            }
+            Self::Redis(redis) => redis.report(replica, text, lifetime).await,
+        }
+    }
+
+    /// How each replica that lives said it fares, by name; at most [`MOST_REPORTS`] of them.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn reports(&self) -> Result<Vec<(ReplicaId, String)>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.reports()),
+            Self::Redis(redis) => redis.reports().await,
         }
     }
 

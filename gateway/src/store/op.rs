@@ -24,11 +24,15 @@ pub enum Op {
     Ping,
     /// Tell every replica something.
     Publish,
+    /// Say how this replica fares.
+    Report,
+    /// Read how the others do.
+    Reports,
 }
 
 impl Op {
     /// Every kind, for registering metrics before the first call.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 11] = [
         Self::Take,
         Self::GiveBack,
         Self::Forget,
@@ -38,6 +42,8 @@ impl Op {
         Self::Leave,
         Self::Ping,
         Self::Publish,
+        Self::Report,
+        Self::Reports,
     ];
 
     /// The metric label.
@@ -53,6 +59,8 @@ impl Op {
             Self::Leave => "leave",
             Self::Ping => "ping",
             Self::Publish => "publish",
+            Self::Report => "report",
+            Self::Reports => "reports",
         }
     }
 }

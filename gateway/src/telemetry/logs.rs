@@ -3,8 +3,9 @@
 //! Events carry `event = "name"` and their facts as fields; the names operators may rely on are in `docs/operations.md`.
 //! Must not: be used for decisions; write anything secret.
 
+use std::fmt;
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::fmt::format::Writer as FormatWriter;
@@ -21,6 +22,8 @@ pub struct Logs {
     pub writer: Writer,
     /// The form of each line.
     pub format: LogFormat,
+    /// The level, to change while running.
+    pub level: Level,
     /// Keep until the very end of `main`.
     pub flush: Flush,
 }
@@ -34,6 +37,46 @@ pub enum LogError {
     /// The system refused.
     #[error("starting the log: {0}")]
     Io(#[from] io::Error),
+}
+
+/// Puts a filter in force; false when nobody listens.
+type Reload = Arc<dyn Fn(EnvFilter) -> bool + Send + Sync>;
+
+/// The level in force.
+#[derive(Clone)]
+pub struct Level {
+    filter: Arc<Mutex<String>>,
+    reload: Reload,
+}
+
+impl Level {
+    /// A level or filter, as it was set last.
+    #[must_use]
+    pub fn get(&self) -> String {
+        let filter = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        filter.clone()
+    }
+
+    /// Puts another level or filter in force, for this process.
+    ///
+    /// # Errors
+    /// It cannot be read, or somebody else set up logging.
+    pub fn set(&self, filter: &str) -> Result<(), LogError> {
+        let refused = || LogError::Level(filter.to_owned());
+        let parsed = EnvFilter::try_new(filter).map_err(|_| refused())?;
+        if !(self.reload)(parsed) {
+            return Err(refused());
+        }
+        let mut kept = self.filter.lock().unwrap_or_else(PoisonError::into_inner);
+        filter.clone_into(&mut kept);
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Level {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Level").field(&self.get()).finish()
+    }
 }
 
 /// Sets up logging for the process. A subscriber that is already there (in tests) stays.
@@ -52,18 +95,35 @@ pub fn init(settings: &Settings, dropped: Arc<Counter>) -> Result<Logs, LogError
     });
     let (writer, flush) = Writer::start(io::stdout(), dropped)?;
     let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
         .with_target(false)
         .with_timer(Clock)
         .with_writer(writer.clone());
-    let outcome = match format {
-        LogFormat::Json => builder
-            .json()
-            .flatten_event(true)
-            .with_current_span(false)
-            .with_span_list(false)
-            .try_init(),
-        LogFormat::Text => builder.with_ansi(io::stdout().is_terminal()).try_init(),
+    let (outcome, reload): (_, Reload) = match format {
+        LogFormat::Json => {
+            let builder = builder
+                .json()
+                .flatten_event(true)
+                .with_current_span(false)
+                .with_span_list(false)
+                .with_env_filter(filter)
+                .with_filter_reloading();
+            let handle = builder.reload_handle();
+            let reload: Reload = Arc::new(move |filter| handle.reload(filter).is_ok());
+            (builder.try_init(), reload)
+        }
+        LogFormat::Text => {
+            let builder = builder
+                .with_ansi(io::stdout().is_terminal())
+                .with_env_filter(filter)
+                .with_filter_reloading();
+            let handle = builder.reload_handle();
+            let reload: Reload = Arc::new(move |filter| handle.reload(filter).is_ok());
+            (builder.try_init(), reload)
+        }
+    };
+    let level = Level {
+        filter: Arc::new(Mutex::new(settings.level.clone())),
+        reload,
     };
     if outcome.is_err() {
         tracing::debug!("a log subscriber was already there");
@@ -71,26 +131,36 @@ pub fn init(settings: &Settings, dropped: Arc<Counter>) -> Result<Logs, LogError
     Ok(Logs {
         writer,
         format,
+        level,
         flush,
     })
 }
 
 /// Now, as RFC 3339 in UTC with microseconds.
 #[must_use]
-pub fn timestamp() -> impl std::fmt::Display {
+pub fn timestamp() -> impl fmt::Display {
+    Rfc3339(now())
+}
+
+/// Now, in milliseconds since 1970, for people who compare it with a clock.
+#[must_use]
+pub fn unix_millis() -> u64 {
+    u64::try_from(now().as_millisecond()).unwrap_or(0)
+}
+
+fn now() -> jiff::Timestamp {
     #[expect(
         clippy::disallowed_methods,
         reason = "a log line tells people the time of day"
     )]
     let now = std::time::SystemTime::now();
-    let now = jiff::Timestamp::try_from(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-    Rfc3339(now)
+    jiff::Timestamp::try_from(now).unwrap_or(jiff::Timestamp::UNIX_EPOCH)
 }
 
 struct Rfc3339(jiff::Timestamp);
 
-impl std::fmt::Display for Rfc3339 {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+impl fmt::Display for Rfc3339 {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:.6}", self.0)
     }
 }
@@ -98,7 +168,7 @@ impl std::fmt::Display for Rfc3339 {
 struct Clock;
 
 impl FormatTime for Clock {
-    fn format_time(&self, writer: &mut FormatWriter<'_>) -> std::fmt::Result {
+    fn format_time(&self, writer: &mut FormatWriter<'_>) -> fmt::Result {
         write!(writer, "{}", timestamp())
     }
 }

@@ -12,4 +12,4 @@ pub mod logs;
 pub mod access;
 
 pub use family::Family;
-pub use series::{Counter, Gauge, Histogram, Total, enter_shard};
+pub use series::{BOUNDS, Counter, Distribution, Gauge, Histogram, Total, enter_shard};

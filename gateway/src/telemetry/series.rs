@@ -11,7 +11,7 @@ use std::time::Duration;
 const SHARDS: usize = 8;
 
 /// Upper bounds in seconds, those of OpenTelemetry's HTTP semantic conventions.
-pub(super) const BOUNDS: [f64; 14] = [
+pub const BOUNDS: [f64; 14] = [
     0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0,
 ];
 
@@ -112,12 +112,27 @@ struct Cells {
 pub struct Histogram([Line<Cells>; SHARDS]);
 
 /// A histogram added up.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Default, Clone, Copy, PartialEq)]
 pub struct Distribution {
     /// Observations per bucket, not cumulative; the last is beyond the last bound.
     pub buckets: [u64; BOUNDS.len() + 1],
     /// Sum of all observations, in seconds.
     pub sum: f64,
+}
+
+impl Distribution {
+    /// What was observed after `earlier`.
+    #[must_use]
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut buckets = self.buckets;
+        for (now, then) in buckets.iter_mut().zip(earlier.buckets) {
+            *now = now.saturating_sub(then);
+        }
+        Self {
+            buckets,
+            sum: (self.sum - earlier.sum).max(0.0),
+        }
+    }
 }
 
 impl Histogram {

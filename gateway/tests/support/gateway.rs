@@ -30,26 +30,48 @@ pub struct Gateway(Option<App>);
 
 impl Gateway {
     pub fn start(upstream: &str, more: &[(&str, &str)]) -> Self {
-        Self::with(upstream, more, Given::default())
+        Self::with(upstream, more, &Given::default())
     }
 
     pub fn sharing(store: &Store, upstream: &str, more: &[(&str, &str)]) -> Self {
         Self::with(
             upstream,
             more,
-            Given {
+            &Given {
                 embedded: Some(store.clone()),
                 ..Given::default()
             },
         )
     }
 
-    fn with(upstream: &str, more: &[(&str, &str)], given: Given) -> Self {
+    fn with(upstream: &str, more: &[(&str, &str)], given: &Given) -> Self {
         let config = load(&Source::new(None, variables(upstream, more)));
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         Self(Some(
             App::start(config, given).unwrap_or_else(|error| panic!("{error}")),
         ))
+    }
+
+    /// A gateway as a file describes it; `UPSTREAM` in it stands for the upstream's URL.
+    pub fn from_file(upstream: &str, text: &str) -> Self {
+        let file = tempfile::Builder::new()
+            .suffix(".toml")
+            .tempfile()
+            .expect("a file");
+        std::fs::write(file.path(), text.replace("UPSTREAM", upstream)).expect("writing it");
+        let own = |(name, value): (&str, &str)| (name.to_owned(), value.to_owned());
+        let variables = [
+            ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
+            ("GATEWAY__SERVER__WORKERS", "1"),
+            ("GATEWAY__ADMIN__LISTEN", "127.0.0.1:0"),
+        ];
+        let config = load(&Source::new(
+            Some(file.path().to_owned()),
+            variables.map(own),
+        ));
+        let config = config.unwrap_or_else(|problems| panic!("{problems}"));
+        let app = App::start(config, &Given::default());
+        Self(Some(app.unwrap_or_else(|error| panic!("{error}"))))
     }
 
     fn app(&self) -> &App {

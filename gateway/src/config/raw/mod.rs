@@ -6,6 +6,7 @@
 //! Guarantees: an unknown key and a value of the wrong form are refused. Must not: relate one key to another; that is
 //! `settings`' part.
 
+mod answer;
 mod endpoint;
 mod scalar;
 
@@ -18,9 +19,10 @@ use ipnet::IpNet;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+pub(super) use answer::{Answer, Answers, Value};
 pub(super) use scalar::{Algorithm, DotSegments, Text};
 
-use super::secret::Secret;
+use super::secret::{Password, Secret};
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate};
@@ -103,6 +105,10 @@ pub(super) struct Server {
 pub(super) struct Admin {
     /// Where operators and scrapers connect: IP address and port.
     pub(super) listen: Option<Text<SocketAddr>>,
+    /// What operators show to use the API, `Authorization: Bearer …`; absent: the API answers on a loopback address alone.
+    pub(super) token: Option<Text<Password>>,
+    /// A file that holds the token, instead of `token`.
+    pub(super) token_file: Option<PathBuf>,
 }
 
 /// The shared store.
@@ -243,6 +249,8 @@ pub(super) struct Route {
     pub(super) cost: Option<u64>,
     /// When and how often an attempt is repeated.
     pub(super) retry: Option<Retry>,
+    /// Answers of the route's own in place of the gateway's, by what happened.
+    pub(super) answers: Option<Answers>,
 }
 
 /// When and how often an attempt is repeated.

@@ -13,7 +13,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
-use super::super::secret::Secret;
+use super::super::secret::{Password, Secret};
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
@@ -176,6 +176,18 @@ impl Scalar for Secret {
 
     fn hints() -> Value {
         json!({ "writeOnly": true })
+    }
+}
+
+impl Scalar for Password {
+    const EXPECTED: &'static str = "a text";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        Ok(Self::new(text))
+    }
+
+    fn hints() -> Value {
+        json!({ "writeOnly": true, "format": "password" })
     }
 }
 

@@ -5,11 +5,15 @@ use std::num::NonZeroUsize;
 
 use super::super::path::KeyPath;
 use super::super::raw::{Admin, DotSegments, Raw, Server, Text};
+use super::super::secret::{self, Password};
 use super::Check;
+use crate::admin::settings::Token;
 use crate::policy::units::Micros;
 use crate::proxy::settings::{IdentitySettings, Strictness};
 use crate::{admin, server};
 
+/// Shorter ones can be guessed.
+const SHORTEST_TOKEN: usize = 16;
 /// More threads than any machine has cores: a typing error, not a wish.
 const MAX_WORKERS: u16 = 1_024;
 
@@ -143,8 +147,42 @@ pub(super) fn hop(check: &mut Check<'_>, raw: &Server) -> Option<String> {
 /// The admin listener.
 pub(super) fn admin(check: &mut Check<'_>, raw: &Admin) -> Option<admin::settings::Settings> {
     let at = KeyPath::default().key("admin");
-    let listen = check.set(&at, "listen", raw.listen.clone())?;
-    Some(admin::settings::Settings { listen: listen.0 })
+    let listen = check.set(&at, "listen", raw.listen.clone());
+    let token = token(check, &at, raw);
+    let (Text(listen), token) = (listen?, token?);
+    if token.is_none() && !listen.ip().is_loopback() {
+        check.report.warning(&format!(
+            "admin.listen: `{listen}` can be reached from other machines and there is no `admin.token`: the console and its API are shut, probes and metrics are served"
+        ));
+    }
+    Some(admin::settings::Settings { listen, token })
+}
+
+/// What operators show, if anything.
+fn token(check: &mut Check<'_>, at: &KeyPath, raw: &Admin) -> Option<Option<Token>> {
+    let (path, password) = match (&raw.token, &raw.token_file) {
+        (None, None) => return Some(None),
+        (Some(_), Some(_)) => {
+            let message = "`admin.token` says the same: leave out one of the two";
+            return check.problem(&at.key("token_file"), message);
+        }
+        (Some(Text(password)), None) => (at.key("token"), password.clone()),
+        (None, Some(file)) => {
+            let path = at.key("token_file");
+            match secret::read(file) {
+                Ok(text) => (path, Password::new(text.expose())),
+                Err(message) => return check.problem(&path, &message),
+            }
+        }
+    };
+    let text = password.expose();
+    if text.len() < SHORTEST_TOKEN || !text.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let message = format!(
+            "a token has at least {SHORTEST_TOKEN} letters, digits or signs, without spaces: `openssl rand -hex 24` makes one"
+        );
+        return check.problem(&path, &message);
+    }
+    Some(Some(Token::new(text)))
 }
 
 /// Two listeners cannot share an address.

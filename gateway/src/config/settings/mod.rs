@@ -2,6 +2,7 @@
 //!
 //! Guarantees: every problem of every section is reported in one run. Must not: read the environment.
 
+mod answer;
 mod circuit;
 mod limit;
 mod listener;

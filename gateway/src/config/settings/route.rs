@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use http::Method;
 use matchit::{InsertError, Router};
 
 use super::super::path::KeyPath;
 use super::super::raw::{List, Raw, Retry, Route, Text};
 use super::super::shape::nearest;
-use super::Check;
 use super::pattern;
+use super::{Check, answer};
 use crate::policy::ids::PolicyName;
 use crate::policy::units::Micros;
 use crate::proxy::settings::{RetrySettings, RouteSettings};
@@ -41,6 +42,8 @@ impl Known {
 struct Taken {
     names: BTreeSet<String>,
     paths: Router<()>,
+    /// The methods each path answers so far; none: any.
+    methods: BTreeMap<String, Option<Vec<Method>>>,
 }
 
 /// All routes, in the order written.
@@ -76,9 +79,11 @@ fn route(
     taken: &mut Taken,
 ) -> Option<RouteSettings> {
     let name = name(check, at, raw.name, taken);
-    let path = path(check, at, raw.path, taken);
-    let rewrite = rewrite(check, at, raw.rewrite, path.as_deref());
     let methods = check.list(at, "methods", raw.methods.or_else(|| Some(Vec::new())));
+    let methods: Option<Vec<Method>> =
+        methods.map(|listed| listed.into_iter().map(|(_, Text(method))| method).collect());
+    let path = path(check, at, raw.path, methods.as_deref(), taken);
+    let rewrite = rewrite(check, at, raw.rewrite, path.as_deref());
     let upstream = upstream(check, at, raw.upstream, known);
     let limits = limits(check, at, raw.limits, raw.cost, known);
     let cost = match check.set(at, "cost", raw.cost) {
@@ -90,18 +95,17 @@ fn route(
     };
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| self::retry(check, &at.key("retry"), raw));
+    let answers = answer::answers(check, &at.key("answers"), raw.answers);
     Some(RouteSettings {
         name: name?.as_str().into(),
         path: path?,
         rewrite: rewrite?,
-        methods: methods?
-            .into_iter()
-            .map(|(_, Text(method))| method)
-            .collect(),
+        methods: methods?,
         upstream: upstream?.as_str().into(),
         limits: limits?,
         cost: cost?,
         retry: retry?,
+        answers: answers?,
     })
 }
 
@@ -124,6 +128,7 @@ fn path(
     check: &mut Check<'_>,
     at: &KeyPath,
     raw: Option<String>,
+    methods: Option<&[Method]>,
     taken: &mut Taken,
 ) -> Option<String> {
     let pattern = check.required(
@@ -136,8 +141,26 @@ fn path(
     if let Err(message) = pattern::well_formed(&pattern) {
         return check.problem(&path, &message);
     }
+    // Methods that were wrong have been reported; they take nothing from others.
+    let methods = methods.unwrap_or_default();
+    if let Some(before) = taken.methods.get_mut(&pattern) {
+        return match shared(before.as_deref(), methods) {
+            Ok(()) => {
+                before.get_or_insert_default().extend_from_slice(methods);
+                Some(pattern)
+            }
+            Err(both) => check.problem(
+                &path,
+                &format!("another route answers {both} on `{pattern}` already: give each its own `methods`"),
+            ),
+        };
+    }
     let message = match taken.paths.insert(pattern.clone(), ()) {
-        Ok(()) => return Some(pattern),
+        Ok(()) => {
+            let own = (!methods.is_empty()).then(|| methods.to_vec());
+            taken.methods.insert(pattern.clone(), own);
+            return Some(pattern);
+        }
         Err(InsertError::Conflict { with }) => {
             format!("`{pattern}` takes the requests of `{with}`, another route's path")
         }
@@ -152,6 +175,17 @@ fn path(
         ),
     };
     check.problem(&path, &message)
+}
+
+/// Whether two routes can answer one path: only if no method is in both.
+fn shared(before: Option<&[Method]>, methods: &[Method]) -> Result<(), String> {
+    let Some(before) = before.filter(|_| !methods.is_empty()) else {
+        return Err("every method".to_owned());
+    };
+    match methods.iter().find(|method| before.contains(method)) {
+        Some(both) => Err(format!("`{both}`")),
+        None => Ok(()),
+    }
 }
 
 /// A rewrite, whose parameters must be those of the path.

@@ -4,19 +4,24 @@
 //! process, or be mistaken for a limit shared between machines.
 
 mod buckets;
+mod circuit;
 mod clock;
 mod replicas;
+mod reports;
 
 use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
 use self::buckets::Buckets;
+use self::circuit::Circuits;
 use self::clock::Clock;
 use self::replicas::Replicas;
+use self::reports::Reports;
 use super::event::Event;
 use super::{Fleet, StoreError};
-use crate::policy::ids::{BucketId, ReplicaId};
+use crate::policy::circuit::{CircuitSpec, Command, View};
+use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
 use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
 use crate::policy::units::{Micros, StoreTime};
 
@@ -31,7 +36,9 @@ pub struct Memory(Arc<Inner>);
 struct Inner {
     clock: Clock,
     buckets: Buckets,
+    circuits: Circuits,
     replicas: Replicas,
+    reports: Reports,
     events: broadcast::Sender<Event>,
 }
 
@@ -42,7 +49,9 @@ impl Memory {
         Self(Arc::new(Inner {
             clock: Clock::start(),
             buckets: Buckets::new(most_buckets),
+            circuits: Circuits::default(),
             replicas: Replicas::default(),
+            reports: Reports::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
     }
@@ -86,6 +95,23 @@ impl Memory {
         });
     }
 
+    pub(super) fn circuit(
+        &self,
+        upstream: &UpstreamName,
+        spec: &CircuitSpec,
+        command: &Command,
+    ) -> View {
+        let now = self.0.clock.now();
+        let told = self.0.circuits.apply(upstream, spec, command, now);
+        if told.is_news {
+            self.publish(&Event::Circuit {
+                upstream: upstream.clone(),
+                epoch: told.view.epoch,
+            });
+        }
+        told.view
+    }
+
     pub(super) fn heartbeat(&self, replica: &ReplicaId, lifetime: Micros) -> Fleet {
         self.0
             .replicas
@@ -94,6 +120,16 @@ impl Memory {
 
     pub(super) fn leave(&self, replica: &ReplicaId) {
         self.0.replicas.leave(replica);
+        self.0.reports.remove(replica);
+    }
+
+    pub(super) fn report(&self, replica: &ReplicaId, text: &str, lifetime: Micros) {
+        let now = self.0.clock.now();
+        self.0.reports.put(replica, text, now.after(lifetime), now);
+    }
+
+    pub(super) fn reports(&self) -> Vec<(ReplicaId, String)> {
+        self.0.reports.all(self.0.clock.now())
     }
 
     pub(super) fn publish(&self, event: &Event) {

@@ -3,7 +3,7 @@
 //! Guarantees: every name starts with `PREFIX:v1:`; what belongs together carries one hash tag, so that a cluster keeps it on one
 //! node. Changing a name or what is kept under it means a new version, because old and new replicas run side by side in a rollout.
 
-use crate::policy::ids::{BucketId, UpstreamName};
+use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
 
 /// Makes names under one prefix.
 #[derive(Clone, Debug)]
@@ -22,16 +22,16 @@ impl Keys {
         format!("{}limit:{{{bucket}}}", self.root)
     }
 
-    #[expect(
-        dead_code,
-        reason = "the name is part of the contract; its script comes with the circuit"
-    )]
     pub(super) fn circuit(&self, upstream: &UpstreamName) -> String {
         format!("{}circuit:{{{upstream}}}", self.root)
     }
 
     pub(super) fn replicas(&self) -> String {
         format!("{}replicas", self.root)
+    }
+
+    pub(super) fn report(&self, replica: &ReplicaId) -> String {
+        format!("{}report:{{{replica}}}", self.root)
     }
 
     pub(super) fn probe(&self) -> String {

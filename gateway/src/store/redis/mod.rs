@@ -7,11 +7,13 @@
 //! `PING` to each.
 
 mod call;
+mod circuit;
 mod classify;
 mod connect;
 mod events;
 mod keys;
 mod link;
+mod reports;
 mod script;
 mod url;
 
@@ -85,6 +87,10 @@ impl Redis {
             health,
             observer,
         })))
+    }
+
+    fn keys(&self) -> &Keys {
+        &self.0.keys
     }
 
     pub(super) fn is_up(&self) -> bool {

@@ -10,7 +10,7 @@
 -- ARGV[7]  now           tests only; otherwise the server's clock decides
 -- returns  {granted, remaining, retry_after, full_after, now}; times in microseconds
 --
--- Nothing is written unless something is granted. The key outlives the time to full, so what expires was full.
+-- Nothing is written unless something is granted, or what was stored cannot be. The key outlives the time to full, so what expires was full.
 -- Every number stays below 2^53: `BucketSpec::new` refuses what would not.
 
 assert(#KEYS == 1, 'take: one key')
@@ -42,7 +42,8 @@ local ahead = math.min(spare, math.floor((held - needed) / math.max(share, 1)))
 local granted = needed + ahead
 full_at = full_at + cost(granted)
 
-if granted > 0 then
+-- A state later than empty is from before the clock stepped back or the capacity shrank: a denial must mend it.
+if granted > 0 or (need > 0 and stored > now + empty_until_full) then
   -- Rounded up, and a second more: a key may be forgotten late, never early.
   local expiry = math.ceil((full_at - now) / 1000) + 1000
   redis.call('SET', KEYS[1], string.format('%.0f', full_at), 'PX', string.format('%.0f', expiry))

@@ -1,0 +1,169 @@
+"""The dashboard *Gateway*: what clients get, and how fast."""
+
+from .board import dashboard as board
+from .panels import GREEN, RED, YELLOW, Query, columns, gauge, heatmap, lines, stat, steps
+from .queries import ROUTE, UPSTREAM, mean, or_zero, quantile, rate, rate_by, series, share, sum_by
+
+REQUESTS = "gateway_http_requests_total"
+DURATION = "gateway_http_request_duration_seconds"
+ATTEMPTS = "gateway_upstream_requests_total"
+ATTEMPT_DURATION = "gateway_upstream_request_duration_seconds"
+RETRIES = "gateway_retries_total"
+CACHE = "gateway_cache_requests_total"
+
+# Requests of one endpoint in five minutes from which its gauge turns yellow, and red. What is much is yours to say.
+BUSY, VERY_BUSY = 3_000, 10_000
+
+# The thresholds of alerts.yml, drawn where the alert is decided.
+ERRORS, SECONDS, RETRIED = 0.05, 1.0, 0.2
+
+
+def part(code: str, by: str = "") -> str:
+    """The share of answers whose status matches `code`."""
+    whole = rate_by(by, REQUESTS, ROUTE)
+    return share(or_zero(rate_by(by, REQUESTS, ROUTE, f'code=~"{code}"'), whole), whole)
+
+
+def now() -> list:
+    in_flight = sum_by("", series("gateway_http_requests_in_flight", ROUTE))
+    return [
+        stat("Requests per second", Query(rate_by("", REQUESTS, ROUTE)), "reqps"),
+        stat(
+            "Answered with 5xx",
+            Query(part("5..")),
+            "percentunit",
+            steps(GREEN, (0.01, YELLOW), (ERRORS, RED)),
+            description="Includes 503 of an open circuit and 502 and 504 that the gateway answers itself.",
+        ),
+        stat("Refused with 429", Query(part("429")), "percentunit", steps(GREEN, (0.05, YELLOW), (0.2, RED))),
+        stat(
+            "p95",
+            Query(quantile(0.95, "", DURATION, ROUTE)),
+            "s",
+            steps(GREEN, (0.5, YELLOW), (SECONDS, RED)),
+            description="From a request's head to the last byte of its answer.",
+        ),
+        stat("In flight", Query(in_flight)),
+        stat(
+            "Replicas",
+            Query(f"max({series('gateway_replicas')})"),
+            thresholds=steps(RED, (2, YELLOW), (3, GREEN)),
+            description="That share the store, as last heard.",
+        ),
+    ]
+
+
+def endpoints() -> list:
+    increase = f"increase({series(REQUESTS, ROUTE)}[5m])"
+    return [
+        gauge(
+            "Requests per endpoint in 5 minutes",
+            Query(sum_by("route, method", increase), "{{method}} {{route}}"),
+            steps(GREEN, (BUSY, YELLOW), (VERY_BUSY, RED)),
+            width=24,
+            height=7,
+            description="An endpoint is a method on a route. Where a gauge turns yellow and red is set in the generator.",
+        ),
+    ]
+
+
+def traffic() -> list:
+    return [
+        lines("Requests by route", Query(rate_by("route", REQUESTS, ROUTE), "{{route}}"), unit="reqps", stacked=True),
+        lines(
+            "Requests by status",
+            Query(rate_by("code", REQUESTS, ROUTE), "{{code}}"),
+            unit="reqps",
+            stacked=True,
+            description="499: the client left before there was an answer.",
+        ),
+        lines(
+            "5xx by route",
+            Query(part("5..", "route"), "{{route}}"),
+            unit="percentunit",
+            limit=ERRORS,
+            description="GatewayErrorRateHigh fires above the dashed line.",
+        ),
+        lines(
+            "In flight by route", Query(sum_by("route", series("gateway_http_requests_in_flight", ROUTE)), "{{route}}")
+        ),
+        lines(
+            "Requests by instance",
+            Query(rate_by("instance", REQUESTS, ROUTE), "{{instance}}"),
+            unit="reqps",
+            description="Uneven lines mean an uneven load balancer.",
+        ),
+        lines("429 by route", Query(part("429", "route"), "{{route}}"), unit="percentunit"),
+    ]
+
+
+def latency() -> list:
+    def panel(q: float, **more):
+        name = f"p{round(q * 100)}"
+        return lines(f"{name} by route", Query(quantile(q, "route", DURATION, ROUTE), "{{route}}"), unit="s", **more)
+
+    buckets = sum_by("le", f"increase({series(f'{DURATION}_bucket', ROUTE)}[$__rate_interval])")
+    return [
+        panel(0.5, description="Quantiles below 5 ms are interpolated within the first bucket."),
+        panel(0.95, limit=SECONDS, description="GatewayLatencyHigh fires above the dashed line."),
+        panel(0.99),
+        heatmap("Durations", Query(buckets, "{{le}}"), "s", width=16),
+        lines(
+            "Where the time goes",
+            Query(mean("", DURATION, ROUTE), "request"),
+            Query(mean("", ATTEMPT_DURATION, UPSTREAM), "upstream, to its response head"),
+            unit="s",
+            description="Means. What lies between the lines is waiting, retrying and streaming.",
+        ),
+    ]
+
+
+def upstreams() -> list:
+    retried = share(rate_by("route", RETRIES, ROUTE), rate_by("route", REQUESTS, ROUTE))
+    return [
+        lines(
+            "Attempts by outcome",
+            Query(rate_by("upstream, outcome", ATTEMPTS, UPSTREAM), "{{upstream}} {{outcome}}"),
+            unit="reqps",
+            stacked=True,
+        ),
+        lines(
+            "p95 to the response head",
+            Query(quantile(0.95, "upstream", ATTEMPT_DURATION, UPSTREAM), "{{upstream}}"),
+            unit="s",
+        ),
+        columns(
+            "Retries by reason",
+            Query(sum_by("route, reason", rate(series(RETRIES, ROUTE))), "{{route}} {{reason}}"),
+            unit="reqps",
+        ),
+        lines(
+            "Retried share",
+            Query(retried, "{{route}}"),
+            unit="percentunit",
+            limit=RETRIED,
+            description="Attempts after the first, by requests. GatewayRetryBudgetSpent fires above the dashed line.",
+        ),
+    ]
+
+
+def cache() -> list:
+    hits = share(rate_by("route", CACHE, ROUTE, 'result="hit"'), rate_by("route", CACHE, ROUTE))
+    return [
+        lines("Cache by result", Query(rate_by("result", CACHE, ROUTE), "{{result}}"), unit="reqps", stacked=True),
+        lines("Cache hits by route", Query(hits, "{{route}}"), unit="percentunit"),
+    ]
+
+
+def dashboard() -> dict:
+    rows = [
+        ("Now", now()),
+        ("Endpoints", endpoints()),
+        ("Traffic", traffic()),
+        ("Latency", latency()),
+        ("Upstreams and retries", upstreams()),
+        ("Cache", cache()),
+    ]
+    return board(
+        "gateway-overview", "Gateway", "What clients get, and how fast: rate, errors, duration, upstreams.", rows
+    )

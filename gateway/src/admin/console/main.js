@@ -1,0 +1,90 @@
+// The page: a line to the gateway, and what to redraw when something comes in.
+
+import { $, say, rate, millis } from "./dom.js";
+import { chart } from "./chart.js";
+import * as api from "./api.js";
+import * as actions from "./actions.js";
+import * as views from "./views.js";
+
+const KEPT = 300_000;
+let points = [];
+let lastHeard = 0;
+
+const traffic = chart($("#chart-traffic"), "Traffic", [
+  { name: "requests", of: (point) => point.requests, show: rate },
+  { name: "refused", of: (point) => point.refusals, show: rate },
+  { name: "errors", of: (point) => point.errors, show: rate },
+], "/s");
+const latency = chart($("#chart-latency"), "Latency", [
+  { name: "p50", of: (point) => point.p50, show: millis },
+  { name: "p95", of: (point) => point.p95, show: millis },
+  { name: "p99", of: (point) => point.p99, show: millis },
+], "ms");
+
+function draw() {
+  traffic(points);
+  latency(points);
+}
+
+function show(fleet) {
+  lastHeard = Date.now();
+  $("#notice").hidden = true;
+  say($("#live"), "live");
+  const { requests, errors, refusals, latency: { p50, p95, p99 } } = fleet.traffic;
+  points = points.filter((point) => point.at > fleet.at - KEPT && point.at < fleet.at);
+  points.push({ at: fleet.at, requests, errors, refusals, p50, p95, p99 });
+  draw();
+  views.verdict(fleet);
+  views.stats(fleet);
+  views.circuits(fleet);
+  views.limits(fleet);
+  views.tables(fleet);
+  views.logs(fleet);
+}
+
+function lost(why) {
+  say($("#live"), "not live");
+  const notice = $("#notice");
+  notice.hidden = false;
+  const since = lastHeard ? `What you see is from ${new Date(lastHeard).toLocaleTimeString("en-GB")}. ` : "";
+  say(notice, `No line to this replica: ${why}. ${since}Trying again.`);
+}
+
+const THEMES = ["auto", "light", "dark"];
+function theme(name) {
+  if (name === "auto") delete document.documentElement.dataset.theme;
+  else document.documentElement.dataset.theme = name;
+  const label = { auto: "Auto", light: "Light", dark: "Dark" }[name];
+  say($("#theme"), label);
+  $("#theme").setAttribute("aria-label", `Colours: ${label}`);
+  localStorage.setItem("gateway-theme", name);
+}
+theme(THEMES.includes(localStorage.getItem("gateway-theme")) ? localStorage.getItem("gateway-theme") : "auto");
+$("#theme").addEventListener("click", () => {
+  const now = localStorage.getItem("gateway-theme");
+  theme(THEMES[(THEMES.indexOf(now) + 1) % THEMES.length]);
+});
+
+$("#level").addEventListener("submit", (event) => {
+  event.preventDefault();
+  actions.logLevel($("#level-value").value);
+});
+$("#show-config").addEventListener("click", async () => {
+  try {
+    say($("#config-text"), (await api.get("config")).toml);
+  } catch (error) {
+    say($("#config-text"), error.message);
+  }
+  $("#config").showModal();
+});
+$("#config-close").addEventListener("click", () => $("#config").close());
+
+api.onTokenNeeded(actions.askForToken);
+api.follow({
+  past(all) {
+    points = all;
+    draw();
+  },
+  fleet: show,
+  lost,
+});

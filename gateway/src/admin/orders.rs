@@ -1,0 +1,103 @@
+//! What operators may ask of a gateway, as messages to whoever can carry them out.
+//!
+//! Guarantees: a bounded number wait; one that is not carried out in time is answered all the same. Must not: carry out.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::timeout;
+
+/// Orders that may wait.
+const WAITING: usize = 16;
+/// The longest an operator waits: far beyond the store's deadline.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// One wish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Look at a client's bucket.
+    Inspect {
+        /// The limit.
+        policy: String,
+        /// Whom it counts.
+        client: String,
+    },
+    /// Make a client's bucket full, in the whole fleet.
+    Refill {
+        /// The limit.
+        policy: String,
+        /// Whom it counts.
+        client: String,
+    },
+    /// Move a circuit, in the whole fleet.
+    Circuit {
+        /// Whose.
+        upstream: String,
+        /// Where to.
+        to: CircuitOrder,
+        /// Who wants it.
+        by: String,
+        /// Why.
+        reason: String,
+    },
+    /// Change this replica's log level.
+    LogLevel(String),
+    /// Take this replica out of rotation: readiness fails, requests are still served.
+    Drain,
+}
+
+/// Where to move a circuit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum CircuitOrder {
+    /// Held open until a reset.
+    Open,
+    /// Held closed until a reset.
+    Closed,
+    /// Closed, and deciding for itself again.
+    Reset,
+}
+
+/// Why an order was not carried out.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OrderError {
+    /// No such limit, client or upstream.
+    #[error("{0}")]
+    NotFound(String),
+    /// It cannot be done as asked.
+    #[error("{0}")]
+    Invalid(String),
+    /// It could not be done now, or nobody knows whether it was.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// What came of an order.
+pub type Outcome = Result<Value, OrderError>;
+
+/// An order and where its answer goes.
+pub type Wish = (Order, oneshot::Sender<Outcome>);
+
+/// Where orders are given.
+#[derive(Clone, Debug)]
+pub struct Orders(mpsc::Sender<Wish>);
+
+/// A way for orders, and its other end.
+#[must_use]
+pub fn channel() -> (Orders, mpsc::Receiver<Wish>) {
+    let (sender, receiver) = mpsc::channel(WAITING);
+    (Orders(sender), receiver)
+}
+
+impl Orders {
+    /// Gives an order and waits for what comes of it.
+    pub(super) async fn give(&self, order: Order) -> Outcome {
+        let busy = || OrderError::Unavailable("the gateway is busy or stopping".to_owned());
+        let (sender, answer) = oneshot::channel();
+        self.0.try_send((order, sender)).map_err(|_| busy())?;
+        match timeout(PATIENCE, answer).await {
+            Ok(Ok(outcome)) => outcome,
+            _ => Err(busy()),
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! This replica's report, once a second: to the store for the others, and to the board for whoever looks.
+//!
+//! Guarantees: the others' reports are read each second only while somebody looks. Must not: be needed by a request.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
+
+use super::common::Common;
+use crate::admin::meter::Meter;
+use crate::admin::report::{
+    CircuitView, Forced, LimitView, Replica, Report, RouteView, StoreView, Transition, UpstreamView,
+};
+use crate::breaker::Snapshot;
+use crate::limiter::settings::{KeySettings, PolicySettings};
+use crate::limiter::{Decision, Totals};
+use crate::policy::units::{Micros, StoreTime};
+use crate::server::drain::Phase;
+use crate::store::Store;
+use crate::telemetry::logs;
+
+/// How often a replica says how it fares.
+const EVERY: Duration = Duration::from_secs(1);
+/// How long what it said stands.
+const LIFETIME: Duration = Duration::from_secs(5);
+/// How often the others are read while nobody looks: so that the charts are not empty for the first who does.
+const UNWATCHED: Duration = Duration::from_secs(5);
+/// Circuit transitions told, each.
+const TRANSITIONS: usize = 12;
+
+/// Where this replica listens, and since when it runs.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) proxy: SocketAddr,
+    pub(super) admin: SocketAddr,
+    pub(super) started: Instant,
+}
+
+/// Reports for ever.
+pub(super) async fn reports(common: &Common, store: &Store, place: Place) {
+    let mut meter = Meter::default();
+    let mut others: Option<Vec<Report>> = None;
+    let mut read_at: Option<Instant> = None;
+    let mut ticks = interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = common.board.asked() => {}
+        }
+        let mut own = report(common, place);
+        meter.measure(&common.metrics, &mut own);
+        common.board.sign(&mut own);
+        tell(common, store, &own).await;
+        let is_due = read_at.is_none_or(|at| at.elapsed() >= UNWATCHED);
+        if is_due || common.board.is_watched() {
+            read_at = Some(Instant::now());
+            others = read(store).await;
+        }
+        common.board.show(own, others.as_deref());
+    }
+}
+
+/// Tells the others. When nobody hears it, the next second's is as good.
+async fn tell(common: &Common, store: &Store, own: &Report) {
+    if let Ok(text) = serde_json::to_string(own) {
+        let _ = store
+            .report(&common.replica, &text, Micros::from(LIFETIME))
+            .await;
+    }
+}
+
+/// The others' reports; none when they cannot be had.
+async fn read(store: &Store) -> Option<Vec<Report>> {
+    let reports = timeout(EVERY, store.reports()).await.ok()?.ok()?;
+    let readable = reports.iter();
+    Some(
+        readable
+            .filter_map(|(_, text)| serde_json::from_str(text).ok())
+            .collect(),
+    )
+}
+
+/// Everything but the rates.
+fn report(common: &Common, place: Place) -> Report {
+    let config = &common.config;
+    let totals = common.limiter.totals();
+    let limits = config.limits.iter();
+    let circuits = common.breaker.snapshot();
+    Report {
+        at: logs::unix_millis(),
+        replica: replica(common, place),
+        store: StoreView {
+            name: common.store_name(),
+            shared: config.store.url.is_some(),
+            up: common.health.is_up(),
+            ..StoreView::default()
+        },
+        routes: config.proxy.routes.iter().map(route).collect(),
+        upstreams: config.upstreams.iter().map(upstream).collect(),
+        circuits: circuits
+            .into_iter()
+            .map(|one| circuit(common, one))
+            .collect(),
+        limits: limits
+            .map(|settings| limit(settings, totals.get(&settings.name)))
+            .collect(),
+        ..Report::default()
+    }
+}
+
+fn replica(common: &Common, place: Place) -> Replica {
+    let phase = match common.drain.phase() {
+        Phase::Run => "serving",
+        Phase::Leave => "leaving",
+        Phase::Drain => "draining",
+    };
+    Replica {
+        id: common.replica.to_string(),
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        uptime: place.started.elapsed().as_secs(),
+        proxy: place.proxy.to_string(),
+        admin: place.admin.to_string(),
+        workers: common.config.server.workers,
+        phase: phase.to_owned(),
+        fleet: common.limiter.live_replicas(),
+        memory: resident_memory().unwrap_or(0),
+    }
+}
+
+/// In bytes; none where the system does not tell.
+fn resident_memory() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmRSS:"))?;
+    let kib: u64 = line.split_whitespace().next()?.parse().ok()?;
+    Some(kib * 1024)
+}
+
+fn route(settings: &crate::proxy::settings::RouteSettings) -> RouteView {
+    RouteView {
+        name: settings.name.to_string(),
+        path: settings.path.clone(),
+        upstream: settings.upstream.to_string(),
+        limits: settings.limits.iter().map(ToString::to_string).collect(),
+        ..RouteView::default()
+    }
+}
+
+fn upstream(settings: &crate::upstream::settings::Settings) -> UpstreamView {
+    let endpoints = settings.endpoints.iter();
+    UpstreamView {
+        name: settings.name.to_string(),
+        endpoints: endpoints
+            .map(|one| format!("{}://{}", one.scheme, one.authority))
+            .collect(),
+        timeout: u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX),
+        ..UpstreamView::default()
+    }
+}
+
+fn circuit(common: &Common, snapshot: Snapshot) -> CircuitView {
+    let upstream = snapshot.upstream.to_string();
+    let settings = common.config.upstreams.iter();
+    let mut settings = settings.filter(|one| one.name == snapshot.upstream);
+    let last = snapshot.transitions.iter().rev().take(TRANSITIONS).rev();
+    let transitions = last.map(|moved| Transition {
+        upstream: upstream.clone(),
+        scope: moved.scope.label().to_owned(),
+        at: moved.at.map(millis),
+        from: moved.from.label().to_owned(),
+        to: moved.to.label().to_owned(),
+        cause: moved.cause.label().to_owned(),
+        by: moved.by.to_string(),
+        epoch: moved.epoch,
+    });
+    CircuitView {
+        state: snapshot.state.label().to_owned(),
+        fleet: snapshot.fleet.label().to_owned(),
+        epoch: snapshot.epoch,
+        since: snapshot.since.map(millis),
+        retry_after: snapshot.retry_after.get() / 1_000,
+        failures: snapshot.failures,
+        threshold: settings.next().map_or(0, |one| one.circuit.failures),
+        rejections: 0.0,
+        forced: snapshot.forced.map(|forced| Forced {
+            to: forced.to.state().label().to_owned(),
+            by: forced.by.to_string(),
+            reason: forced.reason.to_string(),
+            at: millis(forced.at),
+        }),
+        transitions: transitions.collect(),
+        upstream,
+    }
+}
+
+const fn millis(at: StoreTime) -> u64 {
+    at.get() / 1_000
+}
+
+fn limit(settings: &PolicySettings, totals: Option<&Totals>) -> LimitView {
+    let key = match settings.key {
+        KeySettings::Client => "client",
+        KeySettings::Global => "global",
+    };
+    let totals = totals.cloned().unwrap_or_default();
+    let decisions = Decision::ALL.map(|one| (one.label(), totals.decisions(one)));
+    let rest = [
+        ("by_lease", totals.by_lease),
+        ("by_denial_memory", totals.by_denial_memory),
+        ("store_calls", totals.store_calls),
+        ("store_failures", totals.store_failures),
+        ("coalesced", totals.coalesced),
+        ("leased", totals.leased),
+        ("given_back", totals.given_back),
+        ("lost", totals.lost),
+    ];
+    let all = decisions.into_iter().chain(rest);
+    LimitView {
+        name: settings.name.to_string(),
+        key: key.to_owned(),
+        capacity: settings.bucket.capacity(),
+        refill: settings.bucket.refill().to_string(),
+        leases: settings.leases,
+        shadow: settings.shadow,
+        totals: all.map(|(name, count)| (name.to_owned(), count)).collect(),
+        ..LimitView::default()
+    }
+}

@@ -1,0 +1,185 @@
+// The console in a real browser, on a real fleet.
+
+import assert from "node:assert/strict";
+import { after, afterEach, before, test } from "node:test";
+import { launch, open } from "./browser.mjs";
+import { Fleet, eventually, sleep } from "./fleet.mjs";
+
+const TOKEN = "correct-horse-battery-staple";
+let fleet, context;
+
+before(async () => {
+  fleet = await Fleet.start(2, {
+    CIRCUIT_BREAKER_FAILURE_THRESHOLD: "3",
+    CIRCUIT_BREAKER_RESET_TIMEOUT_SECONDS: "600",
+    RATE_LIMIT_CAPACITY: "100000",
+  });
+  context = await launch();
+});
+
+after(async () => {
+  await context?.close();
+  await fleet?.stop();
+});
+
+afterEach(async () => {
+  await Promise.all(context.pages().map((page) => page.close()));
+});
+
+const shown = (index = 0) => open(context, `${fleet.gateways[index].admin}/`);
+const text = (page, selector) => page.locator(selector).first().textContent();
+const until = (page, selector, pattern, patience = 20_000) =>
+  eventually(`${selector} says ${pattern}`, async () => pattern.test(await text(page, selector)), patience);
+
+test("the page loads by itself, without an error, and shows every replica", async () => {
+  const page = await shown();
+  await until(page, "#live", /^live$/);
+  await until(page, "#verdict-text", /All is well: 2 replicas/);
+  assert.equal(await page.locator("#replicas tbody tr").count(), 2);
+  assert.deepEqual(page.wrong, []);
+});
+
+test("charts move under load", async () => {
+  const page = await shown();
+  await until(page, "#live", /^live$/);
+  const line = () => page.locator("#chart-traffic path.line.one").getAttribute("d");
+  const stop = fleet.load(60);
+  try {
+    await eventually("requests per second are shown", async () => Number.parseFloat(await text(page, "#stat-requests .figure b")) > 10);
+    const first = await line();
+    await eventually("the line moves", async () => (await line()) !== first);
+    await until(page, "#chart-latency .legend .two b", /\d/);
+    await until(page, "#limits .facts dd", /^[1-9]/);
+  } finally {
+    await stop();
+  }
+  assert.deepEqual(page.wrong, []);
+});
+
+test("a circuit opened by real failures shows within a second on every replica's page, and its reset closes it", async () => {
+  const [page, other] = [await shown(0), await shown(1)];
+  await until(page, "#circuits .badge", /^Closed$/);
+  await until(other, "#circuits .badge", /^Closed$/);
+  await fleet.failing(true);
+  let answer;
+  do {
+    answer = await fetch(`${fleet.gateways[1].proxy}/proxy/ok`);
+  } while (answer.headers.get("retry-after") === null);
+  assert.equal(answer.status, 503);
+  await Promise.all([until(page, "#circuits .badge", /^Open$/, 1_000), until(other, "#circuits .badge", /^Open$/, 1_000)]);
+  await until(page, "#verdict-text", /circuit of default is open/);
+  await until(page, "#transitions", /closed → open/);
+  await fleet.failing(false);
+
+  // With the keyboard alone.
+  await page.getByRole("button", { name: "Reset…" }).focus();
+  await page.keyboard.press("Enter");
+  await page.keyboard.type("the upstream was mended");
+  await page.keyboard.press("Tab");
+  await page.keyboard.type("mara");
+  await page.keyboard.press("Enter");
+  await until(page, "#circuits .badge", /^Closed$/);
+  await until(other, "#circuits .badge", /^Closed$/);
+  await eventually("it is served again", async () => (await fetch(`${fleet.gateways[1].proxy}/proxy/ok`)).status === 200);
+  await until(page, "#audit", /circuit\.reset default.*mara \(loopback\).*the upstream was mended/);
+  await until(other, "#audit", /circuit\.reset default.*mara/);
+  assert.deepEqual([page.wrong, other.wrong], [[], []]);
+});
+
+test("a circuit held open needs a reason, and says who holds it", async () => {
+  const page = await shown();
+  await page.getByRole("button", { name: "Hold open…" }).click();
+  await page.getByRole("button", { name: "Hold open", exact: true }).click();
+  assert.ok(await page.locator("#dialog").isVisible(), "a reason is required");
+  await page.locator("#dialog-reason").fill("maintenance");
+  await page.getByRole("button", { name: "Hold open", exact: true }).click();
+  await until(page, "#circuits .badge", /^Open · held$/);
+  await until(page, "#circuits .say", /“maintenance”/);
+  assert.equal((await fetch(`${fleet.gateways[1].proxy}/proxy/ok`)).status, 503);
+  await page.getByRole("button", { name: "Reset…" }).click();
+  await page.getByRole("button", { name: "Reset", exact: true }).click();
+  await until(page, "#circuits .badge", /^Closed$/);
+});
+
+test("a client's bucket can be looked up and filled", async () => {
+  await fetch(`${fleet.gateways[0].proxy}/proxy/ok`);
+  const page = await shown();
+  await page.getByLabel("Client to look up in per-client").fill("127.0.0.1");
+  await page.getByRole("button", { name: "Look up" }).click();
+  await until(page, "#limits .found", /127\.0\.0\.1 has .* tokens/);
+  await page.getByRole("button", { name: "Fill this bucket…" }).click();
+  await page.getByRole("button", { name: "Fill", exact: true }).click();
+  await until(page, "#audit", /limit\.reset per-client 127\.0\.0\.1/);
+  await until(page, "#limits .found", /It is full/);
+});
+
+test("what operators say is shown as text, never as markup", async () => {
+  const reason = "<img src=x onerror=alert(1)>";
+  const headers = { "Content-Type": "application/json" };
+  const said = await fetch(`${fleet.gateways[0].admin}/api/v1/circuits/default/reset`, { method: "POST", headers, body: JSON.stringify({ reason }) });
+  assert.equal(said.status, 200);
+  const page = await shown();
+  await until(page, "#audit", /<img src=x/);
+  assert.equal(await page.locator("#audit img").count(), 0);
+  assert.deepEqual(page.wrong, []);
+});
+
+test("nothing overflows on a phone, and colours can be chosen", async () => {
+  const page = await shown();
+  await until(page, "#live", /^live$/);
+  await page.setViewportSize({ width: 360, height: 740 });
+  await sleep(100);
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
+  const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const before = await paper();
+  await page.locator("#theme").click();
+  await page.locator("#theme").click();
+  assert.notEqual(await paper(), before);
+});
+
+test("every text has the contrast of WCAG AA, light and dark", async () => {
+  const page = await shown();
+  await until(page, "#live", /^live$/);
+  for (const colorScheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme });
+    await sleep(400);
+    assert.deepEqual(await page.evaluate(faint), [], colorScheme);
+  }
+});
+
+/** Texts whose contrast with what is behind them is too low. Runs in the page. */
+function faint() {
+  const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
+  const luminance = ([r, g, b]) => {
+    const [x, y, z] = [r, g, b].map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
+  };
+  const behind = (element) => {
+    for (let one = element; one; one = one.parentElement) {
+      const colour = channels(getComputedStyle(one).backgroundColor);
+      if (colour[3] !== 0) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const found = [];
+  for (const element of document.querySelectorAll("body *")) {
+    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
+    if (!own || !element.checkVisibility()) continue;
+    const [one, two] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => b - a);
+    const contrast = (one + 0.05) / (two + 0.05);
+    if (contrast < 4.5) found.push(`${element.tagName} “${element.textContent.trim().slice(0, 30)}” ${contrast.toFixed(2)}`);
+  }
+  return found;
+}
+
+test("with a token the page asks for it, and keeps it to itself", async () => {
+  const guarded = await fleet.gateway(9, { GATEWAY__ADMIN__TOKEN: TOKEN });
+  const page = await open(context, `${guarded.admin}/`);
+  await page.locator("#dialog-token").fill("wrong-wrong-wrong-wrong");
+  await page.getByRole("button", { name: "Continue" }).click();
+  await until(page, "#dialog-text", /not accepted/);
+  await page.locator("#dialog-token").fill(TOKEN);
+  await page.getByRole("button", { name: "Continue" }).click();
+  await until(page, "#live", /^live$/);
+  assert.equal(await page.evaluate(() => localStorage.length + document.cookie.length > 0 && JSON.stringify(localStorage).includes("horse")), false);
+});

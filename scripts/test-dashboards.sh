@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Asks every query of the dashboards and alerts of a real Prometheus that watches two real gateways, Redis and their misfortunes.
+# GATEWAY_BINARIES names a directory with other binaries than those of the debug build. Takes about a minute and a half.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+# shellcheck source=scripts/monitoring-tools.sh
+source scripts/monitoring-tools.sh
+
+scripts/install-test-deps.sh
+need prometheus promtool prometheus-redis-exporter prometheus-node-exporter python3
+if [[ -z ${GATEWAY_BINARIES-} ]]; then
+    "${CARGO:-cargo}" build --locked -p gateway -p upstream-mock
+    GATEWAY_BINARIES=${CARGO_TARGET_DIR:-$PWD/target}/debug
+fi
+export GATEWAY_BINARIES
+python3 tests/dashboards/test_queries.py
