@@ -119,9 +119,14 @@ impl App {
             let settings = Arc::clone(&common.config);
             let signal = common.drain.signal();
             let caps = Arc::clone(&caps);
-            workers.push(spawn(index, socket, &settings.server, signal, caps, move || {
-                common.proxy(index, access)
-            })?);
+            workers.push(spawn(
+                index,
+                socket,
+                &settings.server,
+                signal,
+                caps,
+                move || common.proxy(index, access),
+            )?);
         }
         tracing::info!(
             event = "started",
