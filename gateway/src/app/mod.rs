@@ -28,7 +28,7 @@ use report::Place;
 use crate::config::Config;
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Bound, Worker, bind, bind_alone, spawn};
+use crate::server::{Bound, Caps, Worker, bind, bind_alone, spawn};
 use crate::store::{OpenError, Store};
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
@@ -109,14 +109,24 @@ impl App {
         };
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
         let background = background::spawn(common.clone(), admin, place, stopped)?;
+        let caps = Caps::new(
+            common.config.server.max_connections,
+            common.config.server.max_connections_per_address,
+        );
         let mut workers = Vec::new();
         for (index, socket) in proxy.sockets.into_iter().enumerate() {
             let (common, access) = (common.clone(), given.access.clone());
             let settings = Arc::clone(&common.config);
             let signal = common.drain.signal();
-            workers.push(spawn(index, socket, &settings.server, signal, move || {
-                common.proxy(index, access)
-            })?);
+            let caps = Arc::clone(&caps);
+            workers.push(spawn(
+                index,
+                socket,
+                &settings.server,
+                signal,
+                caps,
+                move || common.proxy(index, access),
+            )?);
         }
         tracing::info!(
             event = "started",

@@ -63,6 +63,10 @@ impl Proxy {
             recorder: Recorder::new(&parts.metrics, parts.access),
             hop: Hop::new(&settings.hop),
             strictness: settings.strictness,
+            uploads: upstream::UploadBounds {
+                size: settings.strictness.max_body_bytes,
+                patience: settings.strictness.body_timeout,
+            },
             tunnel_idle: settings.tunnel_idle_timeout,
             limiter: parts.limiter,
             metrics: parts.metrics,

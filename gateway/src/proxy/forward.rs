@@ -9,9 +9,10 @@ use tokio::time::Instant;
 
 use super::record::Context;
 use super::refusal::Refusal;
+use super::sanity::Fault;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Histogram};
-use crate::upstream::{AttemptError, Received, RequestBody, Upstream};
+use crate::upstream::{AttemptError, Received, RequestBody, UploadFault, Upstream};
 
 /// An upstream's series, held so that an attempt looks nothing up.
 #[derive(Debug)]
@@ -88,6 +89,10 @@ pub(super) fn refusal(error: &AttemptError) -> Refusal {
         AttemptError::Connect(_) | AttemptError::ConnectTimeout => Refusal::ConnectFailed,
         AttemptError::Timeout => Refusal::UpstreamTimeout,
         AttemptError::Broken(_) => Refusal::BrokenResponse,
-        AttemptError::Client => Refusal::BadRequest("The request body ended early."),
+        AttemptError::Client(UploadFault::Broken) => {
+            Refusal::BadRequest("The request body ended early.")
+        }
+        AttemptError::Client(UploadFault::TooLarge) => Refusal::Faulty(Fault::BodyTooLarge),
+        AttemptError::Client(UploadFault::TooSlow) => Refusal::Faulty(Fault::SlowBody),
     }
 }

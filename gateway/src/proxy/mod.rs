@@ -59,7 +59,7 @@ use settings::Strictness;
 use crate::limiter::Limiter;
 use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{Received, RequestBody};
+use crate::upstream::{Received, RequestBody, UploadBounds};
 
 /// The peer of a connection: what every request on it has in common.
 #[derive(Debug)]
@@ -99,6 +99,7 @@ pub struct Proxy {
     recorder: Rc<Recorder>,
     hop: Hop,
     strictness: Strictness,
+    uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: std::sync::Arc<Metrics>,
 }
@@ -262,7 +263,7 @@ impl Proxy {
         let trailers = headers::takes_trailers(&head.headers);
         // A length is kept as it was declared; any other body is chunked, whatever the method.
         let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
-        let mut request = Request::new(RequestBody::new(body));
+        let mut request = Request::new(RequestBody::new(body, self.uploads));
         *request.uri_mut() = forward::target(&head.uri, path);
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;

@@ -110,6 +110,7 @@ fn is_idempotent(method: &Method) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::upstream::UploadFault;
 
     fn settings(attempts: u32) -> RetrySettings {
         RetrySettings {
@@ -145,7 +146,10 @@ mod tests {
         assert_eq!(outcomes(Method::GET, 1, || AttemptError::Timeout), 1);
         assert_eq!(outcomes(Method::POST, 3, || AttemptError::Timeout), 1);
         assert_eq!(outcomes(Method::POST, 3, refused), 3);
-        assert_eq!(outcomes(Method::GET, 3, || AttemptError::Client), 1);
+        assert_eq!(
+            outcomes(Method::GET, 3, || AttemptError::Client(UploadFault::Broken)),
+            1
+        );
     }
 
     #[test]

@@ -60,6 +60,16 @@ pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked,
     if head.uri.path() == "*" {
         return Ok(Asked::Gateway);
     }
+    let declared = head
+        .headers
+        .get(CONTENT_LENGTH)
+        .and_then(|one| one.to_str().ok());
+    if declared.is_some_and(|one| {
+        one.parse()
+            .is_ok_and(|one: u64| one > strictness.max_body_bytes)
+    }) {
+        return Err(Refusal::Faulty(Fault::BodyTooLarge));
+    }
     if strictness.refuse_dot_segments && has_dot_segment(head.uri.path()) {
         return bad("The path holds dot segments, which servers resolve differently.");
     }

@@ -29,6 +29,10 @@ pub struct Strictness {
     pub underscores: Underscores,
     /// Whether a path with a dot segment, plain or encoded, is refused.
     pub refuse_dot_segments: bool,
+    /// The largest request body, in bytes.
+    pub max_body_bytes: u64,
+    /// How long a client may leave its body waited for; what it sends pays some of it back.
+    pub body_timeout: Duration,
 }
 
 /// What becomes of header fields whose name holds an underscore.
@@ -40,15 +44,6 @@ pub enum Underscores {
     Drop,
     /// They pass.
     Allow,
-}
-
-impl Default for Strictness {
-    fn default() -> Self {
-        Self {
-            underscores: Underscores::Drop,
-            refuse_dot_segments: true,
-        }
-    }
 }
 
 /// Who may say for whom a request is.

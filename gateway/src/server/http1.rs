@@ -105,14 +105,24 @@ impl Http1 {
             return;
         };
         let (stream, is_clean) = parts.io.into_inner().into_inner();
-        match peer.take_tunnel().filter(|_| shared.is_tunnel()) {
-            // What was sent before the switch was sent as HTTP, or to be mistaken for it.
-            Some(tunnel) if is_clean && parts.read_buf.is_empty() => {
-                let _ = tunnel.relay(stream).await;
-            }
-            Some(_) => {}
-            None => linger(stream).await,
+        let is_clean = is_clean && parts.read_buf.is_empty();
+        follow(peer, stream, shared.is_tunnel(), is_clean).await;
+    }
+}
+
+/// What follows the last answer: a tunnel, or the end.
+async fn follow<T>(peer: &Peer, stream: T, switched: bool, is_clean: bool)
+where
+    T: AsyncRead + AsyncWrite + Unpin,
+{
+    match peer.take_tunnel().filter(|_| switched) {
+        // What was sent before the switch was sent as HTTP, or to be mistaken for it.
+        Some(_) if !is_clean => {}
+        Some(tunnel) => {
+            // Its errors are the ends of the two sides; the record tells a whole tunnel from a cut one.
+            let _ = tunnel.relay(stream).await;
         }
+        None => linger(stream).await,
     }
 }
 

@@ -7,11 +7,13 @@
 pub mod settings;
 mod listener;
 mod connection;
+mod caps;
 mod guard;
 mod http1;
 mod worker;
 pub mod drain;
 
+pub use caps::Caps;
 pub use listener::{Bound, bind, bind_alone};
 pub use worker::{Worker, spawn};
 

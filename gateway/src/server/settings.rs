@@ -16,6 +16,10 @@ pub struct Settings {
     pub header_timeout: Duration,
     /// How long a connection may be idle between requests.
     pub keepalive_timeout: Duration,
+    /// The most connections of the process.
+    pub max_connections: usize,
+    /// The most connections from one address.
+    pub max_connections_per_address: usize,
     /// The largest head, in bytes.
     pub max_header_bytes: usize,
     /// The most header fields.

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -14,6 +15,7 @@ use tokio::net::TcpStream;
 use tokio::runtime::LocalOptions;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::caps::Caps;
 use super::connection::Serve;
 use super::drain::{Phase, Signal};
 use super::settings::Settings;
@@ -52,6 +54,7 @@ pub fn spawn<F>(
     socket: TcpListener,
     settings: &Settings,
     signal: Signal,
+    caps: Arc<Caps>,
     proxy: F,
 ) -> io::Result<Worker>
 where
@@ -68,7 +71,7 @@ where
                 .build_local(LocalOptions::default())?;
             runtime.block_on(async move {
                 let serve = Rc::new(Serve::new(proxy()?, &settings));
-                run(socket, &serve, signal, settings.drain_timeout).await
+                run(socket, &serve, signal, &caps, settings.drain_timeout).await
             })
         })?;
     Ok(Worker { thread })
@@ -78,11 +81,12 @@ async fn run(
     socket: TcpListener,
     serve: &Rc<Serve>,
     signal: Signal,
+    caps: &Arc<Caps>,
     drain_timeout: Duration,
 ) -> io::Result<()> {
     let open = Rc::new(Open::default());
     let ticking = tokio::task::spawn_local(tick(Rc::clone(serve)));
-    accept(socket, serve, &open, signal).await?;
+    accept(socket, serve, &open, signal, caps).await?;
     if timeout(drain_timeout, open.none_left()).await.is_err() {
         tracing::warn!(event = "drain_deadline", connections = open.count.get());
     }
@@ -97,6 +101,7 @@ async fn accept(
     serve: &Rc<Serve>,
     open: &Rc<Open>,
     signal: Signal,
+    caps: &Arc<Caps>,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(socket)?;
     let mut stop = signal.clone();
@@ -107,7 +112,7 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => start(serve, open, &signal, stream, address),
+            Ok((stream, address)) => start(serve, open, &signal, caps, stream, address),
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 tracing::error!(event = "accept_failed", %error);
@@ -121,7 +126,7 @@ async fn accept(
     });
     let mut waiting = Box::pin(waiting);
     while let Some((stream, address)) = waiting.as_mut().await {
-        start(serve, open, &signal, stream, address);
+        start(serve, open, &signal, caps, stream, address);
     }
     Ok(())
 }
@@ -130,14 +135,19 @@ fn start(
     serve: &Rc<Serve>,
     open: &Rc<Open>,
     signal: &Signal,
+    caps: &Arc<Caps>,
     stream: TcpStream,
     address: SocketAddr,
 ) {
+    // Shed before anything is spent on it.
+    let Some(place) = Caps::enter(caps, address.ip()) else {
+        return;
+    };
     let guard = Open::enter(open);
     let (serve, signal) = (Rc::clone(serve), signal.clone());
     tokio::task::spawn_local(async move {
         serve.connection(stream, address, signal).await;
-        drop(guard);
+        drop((guard, place));
     });
 }
 

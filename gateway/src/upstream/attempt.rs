@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use http::{Request, Response};
 
-use super::body::{RequestBody, ResponseBody, UploadState};
+use super::body::{RequestBody, ResponseBody, UploadFault, UploadState};
 use super::connect::connect;
 use super::endpoint::Endpoint;
 use super::pool::Sender;
@@ -31,9 +31,9 @@ pub enum AttemptError {
     /// The connection ended, or what came back is not HTTP.
     #[error("the exchange broke: {0}")]
     Broken(hyper::Error),
-    /// The client stopped sending its body: not the upstream's fault.
-    #[error("the client's request body ended early")]
-    Client,
+    /// The client did not send its body as it should: not the upstream's fault.
+    #[error(transparent)]
+    Client(UploadFault),
 }
 
 impl AttemptError {
@@ -45,7 +45,7 @@ impl AttemptError {
             Self::ConnectTimeout => "connect_timeout",
             Self::Timeout => "timeout",
             Self::Broken(_) => "broken",
-            Self::Client => "client_gone",
+            Self::Client(_) => "client_gone",
         }
     }
 
@@ -58,7 +58,7 @@ impl AttemptError {
     /// Whether the upstream is to blame.
     #[must_use]
     pub const fn is_upstream_fault(&self) -> bool {
-        !matches!(self, Self::Client)
+        !matches!(self, Self::Client(_))
     }
 }
 
@@ -120,9 +120,8 @@ fn body(
 }
 
 fn blame(error: hyper::Error, upload: &Option<Rc<UploadState>>) -> AttemptError {
-    if upload.as_ref().is_some_and(|upload| upload.failed()) {
-        AttemptError::Client
-    } else {
-        AttemptError::Broken(error)
+    match upload.as_ref().and_then(|upload| upload.fault()) {
+        Some(fault) => AttemptError::Client(fault),
+        None => AttemptError::Broken(error),
     }
 }

@@ -3,7 +3,7 @@
 //! Guarantees: a connection goes back to its pool only when both bodies are complete; an upload's end is known to whoever must
 //! tell the client's fault from the upstream's. Must not: copy a byte.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -17,18 +17,117 @@ use tokio::time::{Instant, Sleep};
 use super::endpoint::{Endpoint, InFlight};
 use super::pool::Sender;
 
+/// What a client did wrong with its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UploadFault {
+    /// It broke off, or broke the framing.
+    #[error("the client's request body ended early")]
+    Broken,
+    /// It sent more than is allowed.
+    #[error("the client's request body is too large")]
+    TooLarge,
+    /// It sent too slowly.
+    #[error("the client's request body is too slow")]
+    TooSlow,
+}
+
+/// What a client may do with its body.
+#[derive(Clone, Copy, Debug)]
+pub struct UploadBounds {
+    /// Bytes in all.
+    pub size: u64,
+    /// How long it may be waited for: in all, but for what [`MIN_RATE`] pays back.
+    pub patience: Duration,
+}
+
+/// Bytes that buy a second of patience, so that a trickle does not hold an upstream's connection for ever.
+const MIN_RATE: u32 = 256;
+
 /// How far the request body got.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct UploadState {
+    bounds: UploadBounds,
     complete: Cell<bool>,
-    failed: Cell<bool>,
+    fault: Cell<Option<UploadFault>>,
+    left: Cell<u64>,
+    pace: RefCell<Pace>,
 }
 
 impl UploadState {
-    /// Whether the client broke off.
+    fn new(bounds: UploadBounds) -> Self {
+        Self {
+            bounds,
+            complete: Cell::new(false),
+            fault: Cell::new(None),
+            left: Cell::new(bounds.size),
+            pace: RefCell::new(Pace::new(bounds.patience)),
+        }
+    }
+
+    /// What the client did wrong, if it did.
     #[must_use]
-    pub fn failed(&self) -> bool {
-        self.failed.get()
+    pub const fn fault(&self) -> Option<UploadFault> {
+        self.fault.get()
+    }
+
+    /// Whether it is the client that everybody waits for.
+    #[must_use]
+    pub fn is_waiting(&self) -> bool {
+        self.pace.borrow().since.is_some()
+    }
+
+    fn fail(&self, fault: UploadFault) -> UploadFault {
+        self.fault.set(Some(fault));
+        fault
+    }
+
+    /// Takes note of a frame with `length` bytes of content.
+    fn received(&self, length: usize) -> Result<(), UploadFault> {
+        self.pace.borrow_mut().moved(length, self.bounds.patience);
+        match self.left.get().checked_sub(length as u64) {
+            Some(left) => self.left.set(left),
+            None => return Err(self.fail(UploadFault::TooLarge)),
+        }
+        Ok(())
+    }
+}
+
+/// Patience spent while nothing comes, and earned by what does.
+#[derive(Debug)]
+struct Pace {
+    left: Duration,
+    since: Option<Instant>,
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl Pace {
+    const fn new(left: Duration) -> Self {
+        Self {
+            left,
+            since: None,
+            sleep: None,
+        }
+    }
+
+    fn moved(&mut self, length: usize, most: Duration) {
+        if let Some(since) = self.since.take() {
+            self.left = self.left.saturating_sub(since.elapsed());
+            let length = u32::try_from(length).unwrap_or(u32::MAX);
+            let earned = Duration::from_secs(1) * length / MIN_RATE;
+            self.left = (self.left + earned).min(most);
+        }
+    }
+
+    /// Ready when patience is at its end.
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let end = *self.since.get_or_insert_with(Instant::now) + self.left;
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(end)));
+        if sleep.deadline() != end {
+            sleep.as_mut().reset(end);
+        }
+        sleep.as_mut().poll(cx)
     }
 }
 
@@ -44,11 +143,11 @@ pub enum RequestBody {
 impl RequestBody {
     /// The client's body; empty when its framing says so.
     #[must_use]
-    pub fn new(incoming: Incoming) -> Self {
+    pub fn new(incoming: Incoming, bounds: UploadBounds) -> Self {
         if incoming.is_end_stream() {
             Self::Empty
         } else {
-            Self::Streaming(incoming, Rc::default())
+            Self::Streaming(incoming, Rc::new(UploadState::new(bounds)))
         }
     }
 
@@ -68,23 +167,39 @@ impl RequestBody {
 
 impl Body for RequestBody {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = UploadFault;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, UploadFault>>> {
         let Self::Streaming(incoming, state) = self.get_mut() else {
             return Poll::Ready(None);
         };
-        let frame = ready!(Pin::new(&mut *incoming).poll_frame(cx));
-        match &frame {
-            None => state.complete.set(true),
-            Some(Ok(_)) if incoming.is_end_stream() => state.complete.set(true),
-            Some(Ok(_)) => {}
-            Some(Err(_)) => state.failed.set(true),
-        }
-        Poll::Ready(frame)
+        let frame = match Pin::new(&mut *incoming).poll_frame(cx) {
+            Poll::Ready(frame) => frame,
+            Poll::Pending => {
+                ready!(state.pace.borrow_mut().poll(cx));
+                return Poll::Ready(Some(Err(state.fail(UploadFault::TooSlow))));
+            }
+        };
+        Poll::Ready(match frame {
+            None => {
+                state.complete.set(true);
+                None
+            }
+            Some(Err(_)) => Some(Err(state.fail(UploadFault::Broken))),
+            Some(Ok(frame)) => {
+                let length = frame.data_ref().map_or(0, Bytes::len);
+                if let Err(fault) = state.received(length) {
+                    return Poll::Ready(Some(Err(fault)));
+                }
+                if incoming.is_end_stream() {
+                    state.complete.set(true);
+                }
+                Some(Ok(frame))
+            }
+        })
     }
 
     fn is_end_stream(&self) -> bool {

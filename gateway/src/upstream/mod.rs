@@ -12,7 +12,7 @@ mod pool;
 mod attempt;
 
 pub use attempt::{AttemptError, Received};
-pub use body::{RequestBody, ResponseBody, UploadState};
+pub use body::{RequestBody, ResponseBody, UploadBounds, UploadFault, UploadState};
 pub use endpoint::{Endpoint, InFlight};
 
 use std::cell::Cell;
@@ -89,8 +89,13 @@ impl Upstream {
         request: Request<RequestBody>,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
+        let upload = request.body().upload();
         match tokio::time::timeout(self.timeout, attempt::send(endpoint, request)).await {
             Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
+            // What the client has not sent yet, the upstream cannot answer.
+            Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
+                Err(AttemptError::Client(UploadFault::TooSlow))
+            }
             Err(_) => Err(AttemptError::Timeout),
         }
     }

@@ -139,3 +139,58 @@ async fn an_answer_reaches_a_client_that_is_still_sending() {
     assert_eq!(status(&answer), 404);
     assert!(answer.contains("connection: close\r\n"), "{answer}");
 }
+
+const SMALL: &[(&str, &str)] = &[
+    ("GATEWAY__SERVER__MAX_BODY_BYTES", "8"),
+    ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "1"),
+];
+
+#[tokio::test]
+async fn a_body_too_large_is_refused_when_it_says_so() {
+    let pair = Pair::start(&[], SMALL).await;
+    let answer = pair
+        .until_closed("POST /proxy/x HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 9\r\n\r\n")
+        .await;
+    assert_eq!(status(&answer), 413, "{answer}");
+    assert_eq!(pair.upstream.received(), "");
+    let fits = pair
+        .exchange("POST /proxy/x HTTP/1.1\r\nhost: a\r\ncontent-length: 8\r\n\r\n12345678")
+        .await;
+    assert_eq!(status(&fits), 200, "{fits}");
+}
+
+#[tokio::test]
+async fn a_body_too_large_is_refused_when_it_turns_out_to_be() {
+    let pair = Pair::start(&[], SMALL).await;
+    let head = "POST /proxy/x HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
+    let answer = pair
+        .until_closed(&format!("{head}5\r\nhello\r\n5\r\nhello\r\n0\r\n\r\n"))
+        .await;
+    assert_eq!(status(&answer), 413, "{answer}");
+    let fits = pair
+        .exchange(&format!("{head}5\r\nhello\r\n3\r\nyou\r\n0\r\n\r\n"))
+        .await;
+    assert_eq!(status(&fits), 200, "the upstream was not to blame: {fits}");
+}
+
+#[tokio::test]
+async fn a_slow_body_is_the_clients_fault() {
+    for slow in [
+        ("GATEWAY__SERVER__BODY_TIMEOUT", "150ms"),
+        ("UPSTREAM_TIMEOUT", "1"),
+    ] {
+        let pair = Pair::start(&[], &[slow, ("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "1")]).await;
+        let answer = pair
+            .until_closed("POST /proxy/x HTTP/1.1\r\nhost: a\r\ncontent-length: 9\r\n\r\nhello")
+            .await;
+        assert_eq!(status(&answer), 408, "{slow:?}: {answer}");
+        assert_eq!(
+            status(
+                &pair
+                    .exchange("GET /proxy/x HTTP/1.1\r\nhost: a\r\n\r\n")
+                    .await
+            ),
+            200
+        );
+    }
+}

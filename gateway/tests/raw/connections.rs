@@ -101,3 +101,31 @@ async fn an_upstream_connection_is_used_again() {
     }
     assert_eq!(pair.upstream.connections(), 1);
 }
+
+#[tokio::test]
+async fn connections_beyond_the_cap_are_shed_and_places_come_back() {
+    let cap = [("GATEWAY__SERVER__MAX_CONNECTIONS_PER_ADDRESS", "2")];
+    let pair = Pair::start(&[], &cap).await;
+    let mut wires = [
+        Wire::connect(&pair.gateway).await,
+        Wire::connect(&pair.gateway).await,
+    ];
+    for wire in &mut wires {
+        wire.send(GET).await;
+        wire.until("\r\n\r\nok").await;
+    }
+    let mut third = Wire::connect(&pair.gateway).await;
+    assert_eq!(third.rest().await, "", "shed");
+    drop(wires);
+    super::support::eventually("a place", || async {
+        let mut wire = Wire::connect(&pair.gateway).await;
+        let sent = tokio::io::AsyncWriteExt::write_all(&mut wire.stream, GET.as_bytes()).await;
+        let mut byte = [0];
+        sent.is_ok()
+            && matches!(
+                tokio::io::AsyncReadExt::read(&mut wire.stream, &mut byte).await,
+                Ok(1)
+            )
+    })
+    .await;
+}

@@ -100,4 +100,6 @@ async fn a_switch_counts_against_the_limit_like_any_request() {
         (open - 1.0).abs() < f64::EPSILON,
         "a tunnel is a request in flight: {open}"
     );
+    wire.stream.shutdown().await.unwrap();
+    assert_eq!(wire.rest().await, "");
 }

@@ -75,12 +75,20 @@ pub(super) struct Server {
     pub(super) keepalive_timeout: Option<Text<Micros>>,
     /// How long a connection that was upgraded (WebSocket) may be silent.
     pub(super) tunnel_idle_timeout: Option<Text<Micros>>,
+    /// The most connections; those beyond are closed at once.
+    pub(super) max_connections: Option<u32>,
+    /// The most connections from one address; those beyond are closed at once.
+    pub(super) max_connections_per_address: Option<u32>,
     /// The largest request head, in bytes; then 431.
     pub(super) max_header_bytes: Option<u32>,
     /// The most header fields of a request, at most 256; then 431.
     pub(super) max_headers: Option<u16>,
     /// The longest request target, in bytes; then 414.
     pub(super) max_uri_bytes: Option<u32>,
+    /// The largest request body, in bytes; then 413.
+    pub(super) max_body_bytes: Option<u64>,
+    /// How long a client may let its body be waited for, in all; each 256 bytes pay back a second. Then 408.
+    pub(super) body_timeout: Option<Text<Micros>>,
     /// What becomes of header fields with an underscore in their name: `reject` the request, `drop` them, or `allow` them.
     pub(super) underscore_headers: Option<Text<Underscores>>,
     /// What becomes of a path with dot segments, plain or encoded: `reject` it, or `forward` it as it is.

@@ -25,6 +25,9 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
     let metrics = check.set(&at, "metrics", raw.metrics);
     let header_timeout = check.timeout(&at, "header_timeout", raw.header_timeout.clone());
     let keepalive_timeout = check.timeout(&at, "keepalive_timeout", raw.keepalive_timeout.clone());
+    let max_connections = check.count(&at, "max_connections", raw.max_connections);
+    let per_address = raw.max_connections_per_address;
+    let per_address = check.count(&at, "max_connections_per_address", per_address);
     let max_header_bytes = sizes(check, &at, "max_header_bytes", raw.max_header_bytes);
     let max_uri_bytes = sizes(check, &at, "max_uri_bytes", raw.max_uri_bytes);
     let max_headers = headers(check, &at, raw.max_headers);
@@ -36,6 +39,8 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
         metrics: metrics?,
         header_timeout: header_timeout?,
         keepalive_timeout: keepalive_timeout?,
+        max_connections: usize::try_from(max_connections?).ok()?,
+        max_connections_per_address: usize::try_from(per_address?).ok()?,
         max_header_bytes: max_header_bytes?,
         max_headers: max_headers?,
         max_uri_bytes: max_uri_bytes?,
@@ -48,10 +53,14 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
 pub(super) fn strictness(check: &mut Check<'_>, raw: &Server) -> Option<Strictness> {
     let at = KeyPath::default().key("server");
     let underscores = check.set(&at, "underscore_headers", raw.underscore_headers.clone());
+    let max_body_bytes = check.set(&at, "max_body_bytes", raw.max_body_bytes);
+    let body_timeout = check.timeout(&at, "body_timeout", raw.body_timeout.clone());
     let dots = check.set(&at, "dot_segments", raw.dot_segments.clone());
     Some(Strictness {
         underscores: underscores?.0,
         refuse_dot_segments: dots?.0 == DotSegments::Reject,
+        max_body_bytes: max_body_bytes?,
+        body_timeout: body_timeout?,
     })
 }
 

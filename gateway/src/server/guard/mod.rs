@@ -19,6 +19,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+pub(super) use deadline::Times;
 use deadline::{Deadline, Waiting};
 use framing::{Framing, Outcome};
 pub(super) use head::Limits;
@@ -188,8 +189,6 @@ impl<T> Guard<T> {
         }
     }
 }
-
-pub(super) use deadline::Times;
 
 impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
     fn poll_read(
