@@ -1,7 +1,7 @@
 //! Floor 1b: the near side of the circuits.
 //!
 //! One [`Breaker`] a process, shared by its threads. A route resolves its [`Circuit`] once; each attempt asks it for a [`Permit`] and
-//! reports through it. [`sync`] runs beside the requests and hears what other replicas found out.
+//! reports through it. [`sync()`] runs beside the requests and hears what other replicas found out.
 //!
 //! Guarantees: a call through a closed circuit makes no call of the store; a failure is told at once; losing the store loses no
 //! protection, because each replica also decides for itself ([`knowledge`]). Must not: know what a status is, or whether a call may
@@ -64,7 +64,7 @@ pub enum ForceError {
 }
 
 impl Breaker {
-    /// Circuits for `upstreams`, all closed until heard otherwise. [`sync`] polls the store each `poll_every`.
+    /// Circuits for `upstreams`, all closed until heard otherwise. [`sync()`] polls the store each `poll_every`.
     #[must_use]
     pub fn new(
         upstreams: Vec<(UpstreamName, CircuitSpec)>,

@@ -104,7 +104,8 @@ impl Gateway {
 impl Drop for Gateway {
     fn drop(&mut self) {
         if let Some(app) = self.0.take() {
-            app.stop();
+            // On a thread of its own: a drain waits for clients whose tasks run on this one.
+            std::thread::spawn(move || app.stop());
         }
     }
 }
