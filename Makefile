@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check
+.PHONY: help demo test check prove
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -21,3 +21,6 @@ check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) test --locked -p gateway --test layering
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/check-dependencies.sh
+
+prove: ## go through every state of the models of leases and circuits
+	$(CARGO) run --profile prove --locked -p models
