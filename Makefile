@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-console check bench bench-fleet bench-instructions validate test-image-recipe dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-console check prove bench bench-fleet bench-instructions validate test-image-recipe dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -29,6 +29,9 @@ check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) test --locked -p gateway --test layering
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
 	scripts/check-dependencies.sh
+
+prove: ## go through every state of the models of leases and circuits
+	$(CARGO) run --profile prove --locked -p models
 
 dashboards: ## write the Grafana dashboards from their generator
 	cd deploy/grafana && python3 -m generator

@@ -124,6 +124,9 @@ impl Entry {
         self.lease
             .get_or_insert_with(|| Box::new(Lease::new()))
             .hold(tranche, now);
+        // A grant pays for one token held ahead and no more: one that paid twice, while the first is on its way back, would let
+        // replicas keep tokens out of the bucket for ever.
+        self.recent.undone(left);
         Settled {
             held: Some((left, tranche.until)),
             ..Settled::default()

@@ -220,9 +220,8 @@ impl Entry {
         if !policy.settings().leases {
             return 0;
         }
-        let held = self.lease.as_ref().map_or(0, |lease| lease.tokens(now));
         let recent = self.recent.total(policy.half_lifetime(), now);
-        lease::worth_holding(recent).saturating_sub(held)
+        lease::worth_holding(recent)
     }
 
     fn granted(&self, policy: &Policy, by: By, spent: Tranche, left: u64, now: Instant) -> Outcome {
