@@ -1,12 +1,13 @@
 //! Tokens debited ahead and spent here, without asking the store for each.
 //!
 //! Guarantees, with τ the lease lifetime: a token is spent at most ¾τ after its debit was *sent*, and given back at most τ after
-//! its debit was decided (the store ignores a later one); a lease is never larger than what this replica granted the same key
-//! within the τ before. Tokens of a lease that dies are lost, never doubled.
+//! its debit was decided (the store ignores a later one); what a replica holds and what it has on its way back is together never
+//! more than what it granted the same key within the τ before the last debit: each token that goes back unspent uses up a grant.
+//! Tokens of a lease that dies are lost, never doubled.
 //!
 //! From these follows the bound: over any interval of length t all replicas together admit at most C + r·(t + 2τ). Let L(x) ≤ C
 //! be the tokens in the bucket, E(x) those leased and not yet spent, lost or given back, S = L + E, and A the tokens admitted.
-//! S grows at most by r·t, and every admission lowers it. Each leased token is younger than τ and was sized from grants of the τ
+//! S grows at most by r·t, and every admission lowers it. Each of those is younger than τ and stands for a grant of its own in the τ
 //! before that, so E(x) ≤ A(x−2τ, x), and S(x) ≤ S(x−2τ) + 2rτ − E(x). As S(x) ≤ C + E(x) also holds, the largest S, call it M,
 //! obeys 2M ≤ C + M + 2rτ: M ≤ C + 2rτ. What is admitted in t is at most S at its start plus r·t. Without the rule about sizes
 //! it would not follow: replicas that lease and return without granting would keep the bucket from ever being full, and its
@@ -70,6 +71,12 @@ impl Lease {
             _ => 0,
         };
         alive(&self.front) + alive(&self.back)
+    }
+
+    /// Tokens that have neither been spent nor taken out, dead or alive.
+    pub(super) fn outstanding(&self) -> u64 {
+        let all = [&self.front, &self.back].into_iter().flatten();
+        all.map(|tranche| tranche.tokens).sum()
     }
 
     /// Whether nothing is held, dead or alive.

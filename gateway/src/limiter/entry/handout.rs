@@ -61,6 +61,10 @@ impl Entry {
             }
         };
         settled.answered = answered;
+        if !answer.degraded {
+            // On its way back it is still out of the bucket: it must not back anything meanwhile.
+            self.recent.undone(settled.unused);
+        }
         for waiter in mem::take(&mut call.waiting) {
             match self.decide(policy, waiter.cost, now) {
                 Some(outcome) => waiter.tell(outcome),
@@ -124,9 +128,6 @@ impl Entry {
         self.lease
             .get_or_insert_with(|| Box::new(Lease::new()))
             .hold(tranche, now);
-        // A grant pays for one token held ahead and no more: one that paid twice, while the first is on its way back, would let
-        // replicas keep tokens out of the bucket for ever.
-        self.recent.undone(left);
         Settled {
             held: Some((left, tranche.until)),
             ..Settled::default()

@@ -180,11 +180,17 @@ impl Entry {
         self.lease = None;
     }
 
-    /// Takes out the tokens that may no longer be spent.
+    /// Takes out the tokens that may no longer be spent. Each uses up the grant it was held for: one that could back another token
+    /// while the first is on its way back would let replicas keep tokens out of the bucket for ever.
     pub(in crate::limiter) fn expired(&mut self, now: Instant) -> [Option<Tranche>; 2] {
-        self.lease
-            .as_mut()
-            .map_or([None; 2], |lease| lease.expired(now))
+        let Some(lease) = &mut self.lease else {
+            return [None; 2];
+        };
+        let dead = lease.expired(now);
+        for tranche in dead.iter().flatten() {
+            self.recent.undone(tranche.tokens);
+        }
+        dead
     }
 
     /// Takes out every token held ahead.
@@ -220,8 +226,9 @@ impl Entry {
         if !policy.settings().leases {
             return 0;
         }
+        let held = self.lease.as_ref().map_or(0, |lease| lease.outstanding());
         let recent = self.recent.total(policy.half_lifetime(), now);
-        lease::worth_holding(recent)
+        lease::worth_holding(recent).saturating_sub(held)
     }
 
     fn granted(&self, policy: &Policy, by: By, spent: Tranche, left: u64, now: Instant) -> Outcome {
