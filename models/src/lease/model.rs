@@ -89,8 +89,7 @@ impl Lease {
         let recent = state.recent().min(self.rules.capacity);
         let most = match self.rules.flaw {
             Some(Flaw::Hoards) => self.rules.capacity,
-            Some(Flaw::SizesTwice) => recent.saturating_sub(state.held()),
-            _ => recent,
+            _ => recent.saturating_sub(state.held()),
         };
         for requests in 0..=self.rules.batch {
             for spare in 0..=most {
@@ -159,9 +158,6 @@ impl Model for Lease {
                     spare,
                     sent: 0,
                 };
-                if !self.has(Flaw::SizesTwice) {
-                    next.replicas[replica].use_up(spare);
-                }
             }
             Action::Decide(index) => self.decide(&mut next, index),
             Action::Answer(index) => self.answer(&mut next, index),

@@ -52,7 +52,7 @@ pub struct Replica {
     pub call: Call,
     /// Held ahead, the older first.
     pub lease: [Tokens; 2],
-    /// Tokens granted to requests and not backing others yet, by ticks of the replica's clock since.
+    /// Tokens granted to requests, less those that went back unspent, by ticks of the replica's clock since.
     pub granted: [u8; LIFETIME],
     /// Ticks since this replica's clock last missed one; counted up to where it may miss another.
     pub steady: u8,
@@ -65,15 +65,15 @@ impl Replica {
         self.lease.iter().map(|tokens| tokens.count).sum()
     }
 
-    /// Tokens granted within the last lifetime that back no others yet.
+    /// Tokens granted within the last lifetime, less those that went back unspent: what may be held ahead.
     #[must_use]
     pub fn recent(&self) -> u8 {
         self.granted.iter().sum()
     }
 
-    /// Grants that back tokens held ahead back no others: so many are used up, the oldest first.
+    /// A token that goes back unspent uses up a grant, the newest first: that one would back others for the longest.
     pub fn use_up(&mut self, mut count: u8) {
-        for granted in self.granted.iter_mut().rev() {
+        for granted in &mut self.granted {
             let part = count.min(*granted);
             *granted -= part;
             count -= part;

@@ -92,7 +92,7 @@ impl Lease {
         if left.count > 0 && holds {
             hold(replica, left);
         } else if left.count > 0 {
-            self.send_back(world, left);
+            self.send_back(world, index, left);
         }
         if self.rules.counted == Counted::WhenAnswered {
             self.admit(world, paid);
@@ -121,7 +121,7 @@ impl Lease {
             lease[slot].count = 0;
             lease.sort_unstable_by_key(|tokens| tokens.count == 0);
         }
-        self.send_back(world, tokens);
+        self.send_back(world, index, tokens);
     }
 
     pub(super) fn forget(&self, world: &mut World, index: usize) {
@@ -131,7 +131,10 @@ impl Lease {
         world.replicas[index].granted.fill(0);
     }
 
-    fn send_back(&self, world: &mut World, tokens: Tokens) {
+    fn send_back(&self, world: &mut World, index: usize, tokens: Tokens) {
+        if !self.has(Flaw::SizesTwice) {
+            world.replicas[index].use_up(tokens.count);
+        }
         world.send_back(tokens);
         if self.has(Flaw::ReturnsTwice) {
             world.send_back(tokens);
