@@ -15,9 +15,14 @@ use crate::telemetry::metrics::Metrics;
 pub(super) fn store(metrics: &Arc<Metrics>) -> Observer {
     let durations = Op::ALL.map(|op| metrics.store_duration.with(&[op.label()]));
     let operations = metrics.store_operations.clone();
+    // Held, because a call that succeeds may be part of a request; only failures are looked up.
+    let succeeded = Op::ALL.map(|op| operations.with(&[op.label(), "ok"]));
     Arc::new(move |op, result, elapsed| {
         durations[op as usize].observe(elapsed);
-        operations.with(&[op.label(), result]).inc();
+        match result {
+            "ok" => succeeded[op as usize].inc(),
+            failed => operations.with(&[op.label(), failed]).inc(),
+        }
     })
 }
 
