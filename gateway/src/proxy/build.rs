@@ -13,7 +13,7 @@ use super::identify::Identify;
 use super::limit::Limits;
 use super::record::{Recorder, RouteMetrics};
 use super::route::{Local, Route, RouteError, RouteTable, Target};
-use super::settings::{AnswersSettings, RetrySettings, RouteSettings, Settings};
+use super::settings::{RouteSettings, Settings};
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
 use crate::store::Store;
@@ -128,13 +128,8 @@ fn local_route(name: &str, path: &str) -> RouteSettings {
     RouteSettings {
         name: name.into(),
         path: path.to_owned(),
-        rewrite: None,
         methods: vec![Method::GET, Method::HEAD],
-        upstream: "".into(),
-        limits: Vec::new(),
-        cost: 1,
-        retry: RetrySettings::default(),
-        answers: AnswersSettings::default(),
+        ..RouteSettings::default()
     }
 }
 

@@ -4,7 +4,7 @@
 //! 2. [`identify`]: who is asking?
 //! 3. [`limit`]: may they ask now? (429)
 //! 4. [`circuit`]: may the upstream be asked? (503)
-//! 5. [`retry`] around [`forward`]: attempts. (502, 504)
+//! 5. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
 //! 6. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
@@ -25,6 +25,8 @@ mod answer;
 mod build;
 mod sanity;
 mod upgrade;
+mod attempts;
+mod exchange;
 
 pub use body::Body;
 pub use build::Parts;
@@ -38,28 +40,26 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
 use http::request::Parts as Head;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderValue, Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use answer::Facts;
 use circuit::Guarded;
-use headers::{Hop, Origin};
+use headers::Hop;
 use identify::Identify;
 use record::{Context, Record, Recorder};
 use refusal::Refusal;
-use retry::{Next, Plan};
-use route::{Found, Local, Route, RouteTable, Target};
+use route::{Found, Local, RouteTable, Target};
 use sanity::Asked;
 use settings::Strictness;
 
 use crate::limiter::Limiter;
-use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{Received, RequestBody, UploadBounds};
+use crate::upstream::UploadBounds;
 
 /// The peer of a connection: what every request on it has in common.
 #[derive(Debug)]
@@ -204,114 +204,6 @@ impl Proxy {
         response
     }
 
-    /// The one loop: attempts until one is the answer.
-    async fn attempts(
-        &self,
-        record: &mut Record,
-        route: &Route,
-        upstream: &Rc<Guarded>,
-        request: Request<RequestBody>,
-    ) -> Result<(Received, Option<circuit::LateFailure>), Refusal> {
-        let mut plan = Plan::new(route.retry(), request);
-        loop {
-            let permit = upstream.admit().await?;
-            let Some(request) = plan.request() else {
-                return Err(Refusal::NoEndpoint);
-            };
-            let result = forward::send(
-                &mut record.context,
-                upstream.upstream(),
-                upstream.metrics(),
-                request,
-            )
-            .await?;
-            let late = permit.report(&result).await;
-            match plan.next(result) {
-                Next::Done(Ok(received)) => return Ok((received, late)),
-                Next::Done(Err(error)) => return Err(forward::refusal(&error)),
-                Next::Again(wait, reason) => {
-                    self.count_retry(route, reason).inc();
-                    sleep(wait).await;
-                }
-            }
-        }
-    }
-
-    /// The request as the upstream gets it; its host is the attempt's.
-    fn outgoing(
-        &self,
-        record: &Record,
-        peer: &Peer,
-        head: Head,
-        path: Option<http::uri::PathAndQuery>,
-        body: Incoming,
-        protocol: Option<HeaderValue>,
-    ) -> Request<RequestBody> {
-        // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
-        let authority = head
-            .uri
-            .authority()
-            .map(|one| HeaderValue::try_from(one.as_str()).ok());
-        let host = authority.unwrap_or_else(|| head.headers.get(HOST).cloned());
-        let origin = Origin {
-            peer: &peer.text,
-            trusted: self.identify.trusts(peer.address),
-            scheme: "http",
-            host,
-            version: head.version,
-        };
-        let trailers = headers::takes_trailers(&head.headers);
-        // A length is kept as it was declared; any other body is chunked, whatever the method.
-        let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
-        let mut request = Request::new(RequestBody::new(body, self.uploads));
-        *request.uri_mut() = forward::target(&head.uri, path);
-        *request.method_mut() = head.method;
-        *request.headers_mut() = head.headers;
-        let headers = request.headers_mut();
-        headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
-        if chunked {
-            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
-        }
-        if let Some(protocol) = protocol {
-            upgrade::announce(headers, protocol);
-        } else if trailers {
-            headers.insert(TE, HeaderValue::from_static("trailers"));
-            headers.insert(CONNECTION, HeaderValue::from_static("te"));
-        }
-        request
-    }
-
-    /// The upstream's answer as the client gets it.
-    fn incoming(
-        &self,
-        record: &mut Record,
-        peer: &Peer,
-        mut received: Received,
-        late: Option<circuit::LateFailure>,
-        switches: bool,
-    ) -> Result<Response<Body>, Refusal> {
-        let status = received.status();
-        sanity::response(status, received.headers_mut(), switches)?;
-        let switched = status == StatusCode::SWITCHING_PROTOCOLS;
-        let protocol = received
-            .headers()
-            .get(UPGRADE)
-            .filter(|_| switched)
-            .cloned();
-        if switched {
-            let tunnel = Tunnel::take(&mut received, self.tunnel_idle);
-            peer.tunnel.replace(Some(tunnel));
-        }
-        let mut response = received.map(|body| Body::upstream(body, late));
-        *response.version_mut() = Version::HTTP_11;
-        headers::prepare_response(response.headers_mut(), &record.context.request_id);
-        if let Some(protocol) = protocol {
-            upgrade::announce(response.headers_mut(), protocol);
-        }
-        record.context.decision = "forwarded";
-        Ok(response)
-    }
-
     fn answer(&self, local: Local) -> Response<Body> {
         let (kind, body) = match local {
             Local::Health => (
@@ -344,12 +236,6 @@ impl Proxy {
                 limit: None,
             },
         )
-    }
-
-    fn count_retry(&self, route: &Route, reason: &str) -> std::sync::Arc<Counter> {
-        self.metrics
-            .retries
-            .with(&[route.settings.name.as_str(), reason])
     }
 
     /// What need not be done for each request; called a few times a second.

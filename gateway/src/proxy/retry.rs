@@ -20,6 +20,10 @@ pub(super) struct Plan<'a> {
 }
 
 /// What to do after an attempt.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "it is made once an attempt and taken apart at once: a box would cost more than the move"
+)]
 pub(super) enum Next {
     /// This is the end of it.
     Done(Result<Received, AttemptError>),

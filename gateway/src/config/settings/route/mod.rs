@@ -1,23 +1,22 @@
 //! `[[routes]]`, and what each of them refers to.
 
+mod path;
+mod retry;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use http::Method;
-use matchit::{InsertError, Router};
+use matchit::Router;
 
 use super::super::path::KeyPath;
-use super::super::raw::{List, Raw, Retry, Route, Text};
+use super::super::raw::{List, Raw, Route, Text};
 use super::super::shape::nearest;
-use super::pattern;
 use super::{Check, answer};
 use crate::policy::ids::PolicyName;
-use crate::policy::units::Micros;
-use crate::proxy::settings::{RetrySettings, RouteSettings};
+use crate::proxy::settings::RouteSettings;
 
 /// A table of more routes than this is generated, and belongs into a pattern.
 const MAX_ROUTES: usize = 10_000;
-/// More attempts than any request survives.
-const MAX_ATTEMPTS: u32 = 100;
 
 /// The names that routes can refer to, and the capacities their costs must fit.
 pub(super) struct Known {
@@ -82,8 +81,8 @@ fn route(
     let methods = check.list(at, "methods", raw.methods.or_else(|| Some(Vec::new())));
     let methods: Option<Vec<Method>> =
         methods.map(|listed| listed.into_iter().map(|(_, Text(method))| method).collect());
-    let path = path(check, at, raw.path, methods.as_deref(), taken);
-    let rewrite = rewrite(check, at, raw.rewrite, path.as_deref());
+    let path = path::path(check, at, raw.path, methods.as_deref(), taken);
+    let rewrite = path::rewrite(check, at, raw.rewrite, path.as_deref());
     let upstream = upstream(check, at, raw.upstream, known);
     let limits = limits(check, at, raw.limits, raw.cost, known);
     let cost = match check.set(at, "cost", raw.cost) {
@@ -94,7 +93,7 @@ fn route(
         cost => cost,
     };
     let retry = check.set(at, "retry", raw.retry);
-    let retry = retry.and_then(|raw| self::retry(check, &at.key("retry"), raw));
+    let retry = retry.and_then(|raw| retry::retry(check, &at.key("retry"), raw));
     let answers = answer::answers(check, &at.key("answers"), raw.answers);
     Some(RouteSettings {
         name: name?.as_str().into(),
@@ -122,103 +121,6 @@ fn name(
         return check.problem(&path, &format!("another route is named `{name}` already"));
     }
     Some(name)
-}
-
-fn path(
-    check: &mut Check<'_>,
-    at: &KeyPath,
-    raw: Option<String>,
-    methods: Option<&[Method]>,
-    taken: &mut Taken,
-) -> Option<String> {
-    let pattern = check.required(
-        at,
-        "path",
-        raw,
-        "write a pattern, like `/users/{id}` or `/proxy/{*path}`",
-    )?;
-    let path = at.key("path");
-    if let Err(message) = pattern::well_formed(&pattern) {
-        return check.problem(&path, &message);
-    }
-    // Methods that were wrong have been reported; they take nothing from others.
-    let methods = methods.unwrap_or_default();
-    if let Some(before) = taken.methods.get_mut(&pattern) {
-        return match shared(before.as_deref(), methods) {
-            Ok(()) => {
-                before.get_or_insert_default().extend_from_slice(methods);
-                Some(pattern)
-            }
-            Err(both) => check.problem(
-                &path,
-                &format!("another route answers {both} on `{pattern}` already: give each its own `methods`"),
-            ),
-        };
-    }
-    let message = match taken.paths.insert(pattern.clone(), ()) {
-        Ok(()) => {
-            let own = (!methods.is_empty()).then(|| methods.to_vec());
-            taken.methods.insert(pattern.clone(), own);
-            return Some(pattern);
-        }
-        Err(InsertError::Conflict { with }) => {
-            format!("`{pattern}` takes the requests of `{with}`, another route's path")
-        }
-        Err(InsertError::InvalidParamSegment) => {
-            format!("`{pattern}` has two parameters between slashes: one is possible")
-        }
-        Err(InsertError::InvalidCatchAll) => format!(
-            "`{pattern}` goes on after a `{{*…}}`: that can only stand at the end, after a slash"
-        ),
-        Err(_) => format!(
-            "`{pattern}` is not a pattern: write parameters like `{{id}}`, and literal braces twice"
-        ),
-    };
-    check.problem(&path, &message)
-}
-
-/// Whether two routes can answer one path: only if no method is in both.
-fn shared(before: Option<&[Method]>, methods: &[Method]) -> Result<(), String> {
-    let Some(before) = before.filter(|_| !methods.is_empty()) else {
-        return Err("every method".to_owned());
-    };
-    match methods.iter().find(|method| before.contains(method)) {
-        Some(both) => Err(format!("`{both}`")),
-        None => Ok(()),
-    }
-}
-
-/// A rewrite, whose parameters must be those of the path.
-fn rewrite(
-    check: &mut Check<'_>,
-    at: &KeyPath,
-    raw: Option<String>,
-    pattern: Option<&str>,
-) -> Option<Option<String>> {
-    let Some(rewrite) = raw else {
-        return Some(None);
-    };
-    let path = at.key("rewrite");
-    let used = match pattern::well_formed(&rewrite).and_then(|()| pattern::parameters(&rewrite)) {
-        Ok(used) => used,
-        Err(message) => return check.problem(&path, &message),
-    };
-    // A path that is wrong itself says nothing about its parameters.
-    let given = pattern::parameters(pattern?).unwrap_or_default();
-    let given: Vec<&str> = given
-        .iter()
-        .map(|name| name.trim_start_matches('*'))
-        .collect();
-    match used.iter().find(|name| !given.contains(name)) {
-        None => Some(Some(rewrite)),
-        Some(name) => {
-            let hint = nearest(name.trim_start_matches('*'), given.into_iter());
-            check.problem(
-                &path,
-                &format!("`{{{name}}}` is not a parameter of the route's path{hint}"),
-            )
-        }
-    }
 }
 
 fn upstream(
@@ -277,31 +179,4 @@ fn limits(
         let _: Option<()> = check.problem(&place, &problem);
     }
     Some(limits)
-}
-
-fn retry(check: &mut Check<'_>, at: &KeyPath, raw: Retry) -> Option<RetrySettings> {
-    let attempts = check.count(at, "attempts", raw.attempts);
-    let initial_delay = check.span(at, "initial_delay", raw.initial_delay);
-    let max_delay = check.span(at, "max_delay", raw.max_delay);
-    let multiplier = check.set(at, "multiplier", raw.multiplier);
-    if let Some(attempts) = attempts.filter(|attempts| *attempts > MAX_ATTEMPTS) {
-        let message = format!("`{attempts}` attempts are more than the {MAX_ATTEMPTS} allowed");
-        return check.problem(&at.key("attempts"), &message);
-    }
-    if let Some(multiplier) = multiplier.filter(|multiplier| *multiplier < 1.0) {
-        let message = format!("`{multiplier}` would make each wait shorter: write 1 or more");
-        return check.problem(&at.key("multiplier"), &message);
-    }
-    if let (Some(initial), Some(longest)) = (initial_delay, max_delay)
-        && initial > longest
-    {
-        let message = format!("the first wait, `{initial}`, is longer already");
-        return check.problem(&at.key("max_delay"), &message);
-    }
-    Some(RetrySettings {
-        attempts: attempts?,
-        initial_delay: initial_delay.map(Micros::to_duration)?,
-        multiplier: multiplier?,
-        max_delay: max_delay.map(Micros::to_duration)?,
-    })
 }

@@ -1,10 +1,13 @@
 //! Which route a request takes. Must not: do I/O, or look at anything but method and path.
 
-use std::fmt::Write as _;
+mod rewrite;
+
 use std::rc::Rc;
 
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Method, Uri};
+
+use rewrite::Rewrite;
 
 use super::answer::Answers;
 use super::limit::Limits;
@@ -181,61 +184,6 @@ impl Route {
     }
 }
 
-/// A path template taken apart once.
-#[derive(Debug)]
-struct Rewrite(Vec<Part>);
-
-#[derive(Debug, PartialEq)]
-enum Part {
-    Text(String),
-    Parameter(String),
-}
-
-impl Rewrite {
-    /// `{name}` stands for a parameter, `{{` and `}}` for braces.
-    fn new(template: &str) -> Self {
-        let mut parts = Vec::new();
-        let mut text = String::new();
-        let mut rest = template;
-        while let Some(at) = rest.find(['{', '}']) {
-            text.push_str(&rest[..at]);
-            let (brace, after) = rest[at..].split_at(1);
-            match after.strip_prefix(brace) {
-                Some(after) => {
-                    text.push_str(brace);
-                    rest = after;
-                }
-                None => {
-                    let (name, after) = after.split_once('}').unwrap_or((after, ""));
-                    parts.push(Part::Text(std::mem::take(&mut text)));
-                    parts.push(Part::Parameter(name.to_owned()));
-                    rest = after;
-                }
-            }
-        }
-        text.push_str(rest);
-        parts.push(Part::Text(text));
-        parts.retain(|part| *part != Part::Text(String::new()));
-        Self(parts)
-    }
-
-    /// The path for upstream with the query untouched; nothing when the result would be no path.
-    fn apply(&self, parameters: &matchit::Params<'_, '_>, uri: &Uri) -> Option<PathAndQuery> {
-        let mut path =
-            String::with_capacity(uri.path().len() + uri.query().map_or(0, str::len) + 2);
-        for part in &self.0 {
-            path.push_str(match part {
-                Part::Text(text) => text,
-                Part::Parameter(name) => parameters.get(name).unwrap_or_default(),
-            });
-        }
-        if let Some(query) = uri.query() {
-            let _ = write!(path, "?{query}");
-        }
-        PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).ok()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -252,10 +200,7 @@ mod tests {
             rewrite: rewrite.map(str::to_owned),
             methods: methods.to_vec(),
             upstream: "default".into(),
-            limits: Vec::new(),
-            cost: 1,
-            retry: RetrySettings::default(),
-            answers: Default::default(),
+            ..RouteSettings::default()
         }
     }
 
@@ -302,14 +247,6 @@ mod tests {
         }
         assert_eq!(follow(&table, &Method::GET, "/other").0, "404");
         assert_eq!(follow(&table, &Method::GET, "/proxy").0, "404");
-    }
-
-    #[test]
-    fn a_template_may_hold_braces() {
-        let rewrite = Rewrite::new("/{{{id}}}/{id}");
-        let text = |text: &str| Part::Text(text.to_owned());
-        let id = || Part::Parameter("id".to_owned());
-        assert_eq!(rewrite.0, [text("/{"), id(), text("}/"), id()]);
     }
 
     #[test]

@@ -1,0 +1,48 @@
+//! `[[routes]]` as written. Must not: relate one key to another.
+
+use http::Method;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::List;
+use super::answer::Answers;
+use super::scalar::Text;
+use crate::policy::units::Micros;
+
+/// Which request goes where.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Route {
+    /// Its name in metrics and logs.
+    pub(in super::super) name: Option<String>,
+    /// The path pattern: `/proxy/{*path}`, `/users/{id}`.
+    pub(in super::super) path: Option<String>,
+    /// The path sent upstream, with the pattern's parameters; absent: the path as it came.
+    pub(in super::super) rewrite: Option<String>,
+    /// Methods it answers; empty: any.
+    pub(in super::super) methods: Option<List<Text<Method>>>,
+    /// The upstream it goes to.
+    pub(in super::super) upstream: Option<String>,
+    /// The limits a request must pass, all of them.
+    pub(in super::super) limits: Option<List<String>>,
+    /// Tokens one request costs.
+    pub(in super::super) cost: Option<u64>,
+    /// When and how often an attempt is repeated.
+    pub(in super::super) retry: Option<Retry>,
+    /// Answers of the route's own in place of the gateway's, by what happened.
+    pub(in super::super) answers: Option<Answers>,
+}
+
+/// When and how often an attempt is repeated.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Retry {
+    /// Attempts in all; 1 is no retry.
+    pub(in super::super) attempts: Option<u32>,
+    /// Wait before the first retry.
+    pub(in super::super) initial_delay: Option<Text<Micros>>,
+    /// What each further wait is multiplied by, at least 1.
+    pub(in super::super) multiplier: Option<f64>,
+    /// The longest wait.
+    pub(in super::super) max_delay: Option<Text<Micros>>,
+}

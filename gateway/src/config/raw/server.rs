@@ -1,0 +1,58 @@
+//! `[server]` as written. Must not: relate one key to another.
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::List;
+use super::scalar::{DotSegments, Text};
+use crate::policy::units::Micros;
+use crate::proxy::settings::Underscores;
+
+/// The proxy listener and the threads behind it.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Server {
+    /// Where clients connect: IP address and port; port 0 picks a free one.
+    pub(in super::super) listen: Option<Text<SocketAddr>>,
+    /// Data-plane threads; 0 is one per core.
+    pub(in super::super) workers: Option<u16>,
+    /// Networks whose `X-Forwarded-For` is believed: CIDRs or single addresses.
+    pub(in super::super) trusted_proxies: Option<List<Text<IpNet>>>,
+    /// How many leading bits of an IPv6 address are one client.
+    pub(in super::super) ipv6_prefix: Option<u8>,
+    /// Whether `/metrics` is served on this listener too.
+    pub(in super::super) metrics: Option<bool>,
+    /// The name this hop signs with in `Via` and `Proxy-Status`. Default: the host's name, else `gateway`.
+    pub(in super::super) name: Option<String>,
+    /// The longest a client may take to send a request's head; then 408.
+    pub(in super::super) header_timeout: Option<Text<Micros>>,
+    /// How long a connection may be idle between requests.
+    pub(in super::super) keepalive_timeout: Option<Text<Micros>>,
+    /// How long a connection that was upgraded (WebSocket) may be silent.
+    pub(in super::super) tunnel_idle_timeout: Option<Text<Micros>>,
+    /// The most connections; those beyond are closed at once.
+    pub(in super::super) max_connections: Option<u32>,
+    /// The most connections from one address; those beyond are closed at once.
+    pub(in super::super) max_connections_per_address: Option<u32>,
+    /// The largest request head, in bytes; then 431.
+    pub(in super::super) max_header_bytes: Option<u32>,
+    /// The most header fields of a request, at most 256; then 431.
+    pub(in super::super) max_headers: Option<u16>,
+    /// The longest request target, in bytes; then 414.
+    pub(in super::super) max_uri_bytes: Option<u32>,
+    /// The largest request body, in bytes; then 413.
+    pub(in super::super) max_body_bytes: Option<u64>,
+    /// How long a client may let its body be waited for, in all; each 256 bytes pay back a second. Then 408.
+    pub(in super::super) body_timeout: Option<Text<Micros>>,
+    /// What becomes of header fields with an underscore in their name: `reject` the request, `drop` them, or `allow` them.
+    pub(in super::super) underscore_headers: Option<Text<Underscores>>,
+    /// What becomes of a path with dot segments, plain or encoded: `reject` it, or `forward` it as it is.
+    pub(in super::super) dot_segments: Option<Text<DotSegments>>,
+    /// How long requests in flight may take to finish after a stop was asked for.
+    pub(in super::super) drain_timeout: Option<Text<Micros>>,
+    /// How long readiness fails before the listener closes, so that load balancers look away first.
+    pub(in super::super) drain_delay: Option<Text<Micros>>,
+}

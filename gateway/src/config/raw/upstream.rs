@@ -1,0 +1,74 @@
+//! `[upstreams.NAME]` as written. Must not: relate one key to another.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::List;
+use super::scalar::Text;
+use crate::policy::circuit::Quorum;
+use crate::policy::units::Micros;
+use crate::upstream::settings::EndpointSettings;
+
+/// Interchangeable endpoints behind one circuit.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Upstream {
+    /// Where it listens: `http://HOST:PORT`, at least one.
+    pub(in super::super) endpoints: Option<List<Text<EndpointSettings>>>,
+    /// The longest to the whole response head, connecting included; then 504.
+    pub(in super::super) timeout: Option<Text<Micros>>,
+    /// The longest to a connection.
+    pub(in super::super) connect_timeout: Option<Text<Micros>>,
+    /// The longest without a byte while a body streams.
+    pub(in super::super) idle_timeout: Option<Text<Micros>>,
+    /// How many idle connections each worker keeps for each endpoint.
+    pub(in super::super) idle_connections: Option<u32>,
+    /// How long an idle connection is kept.
+    pub(in super::super) keepalive: Option<Text<Micros>>,
+    /// Response statuses that count as failures.
+    pub(in super::super) failure_statuses: Option<List<u16>>,
+    /// When the circuit opens and closes, in the whole fleet.
+    pub(in super::super) circuit: Option<Circuit>,
+}
+
+/// When a circuit opens and closes.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Circuit {
+    /// Consecutive failures that open it.
+    pub(in super::super) failures: Option<u32>,
+    /// How far back a failure counts.
+    pub(in super::super) window: Option<Text<Micros>>,
+    /// How long it stays open before a probe.
+    pub(in super::super) reset: Option<Text<Micros>>,
+    /// Probes granted at a time, in the whole fleet.
+    pub(in super::super) probes: Option<u32>,
+    /// How many distinct replicas must have failed: a number, or `auto` for 2, or 1 where no other replica has traffic.
+    pub(in super::super) quorum: Option<Text<Quorum>>,
+    /// Opens on a share of failures as well; absent: not.
+    pub(in super::super) ratio: Option<Ratio>,
+    /// Opens on a share of slow calls as well; absent: not.
+    pub(in super::super) slow: Option<Slow>,
+}
+
+/// A share of failures within the window.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Ratio {
+    /// Failures ÷ calls that open the circuit, above 0 and at most 1.
+    pub(in super::super) threshold: Option<f64>,
+    /// Calls within the window below which the share says nothing.
+    pub(in super::super) minimum: Option<u32>,
+}
+
+/// A share of slow calls within the window.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Slow {
+    /// From how long on a call is slow.
+    pub(in super::super) duration: Option<Text<Micros>>,
+    /// Slow calls ÷ calls that open the circuit, above 0 and at most 1.
+    pub(in super::super) threshold: Option<f64>,
+    /// Calls within the window below which the share says nothing.
+    pub(in super::super) minimum: Option<u32>,
+}

@@ -1,0 +1,94 @@
+//! The two messages as they go on: the request as the upstream gets it, its answer as the client gets it.
+//!
+//! Guarantees: headers are moved, not copied. Must not: decide anything about the request.
+
+use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::request::Parts as Head;
+use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http_body::Body as _;
+use hyper::body::Incoming;
+
+use super::circuit::LateFailure;
+use super::headers::Origin;
+use super::record::Record;
+use super::refusal::Refusal;
+use super::upgrade::Tunnel;
+use super::{Body, Peer, Proxy, forward, headers, sanity, upgrade};
+use crate::upstream::{Received, RequestBody};
+
+impl Proxy {
+    /// The request as the upstream gets it; its host is the attempt's.
+    pub(super) fn outgoing(
+        &self,
+        record: &Record,
+        peer: &Peer,
+        head: Head,
+        path: Option<http::uri::PathAndQuery>,
+        body: Incoming,
+        protocol: Option<HeaderValue>,
+    ) -> Request<RequestBody> {
+        // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
+        let authority = head
+            .uri
+            .authority()
+            .map(|one| HeaderValue::try_from(one.as_str()).ok());
+        let host = authority.unwrap_or_else(|| head.headers.get(HOST).cloned());
+        let origin = Origin {
+            peer: &peer.text,
+            trusted: self.identify.trusts(peer.address),
+            scheme: "http",
+            host,
+            version: head.version,
+        };
+        let trailers = headers::takes_trailers(&head.headers);
+        // A length is kept as it was declared; any other body is chunked, whatever the method.
+        let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
+        let mut request = Request::new(RequestBody::new(body, self.uploads));
+        *request.uri_mut() = forward::target(&head.uri, path);
+        *request.method_mut() = head.method;
+        *request.headers_mut() = head.headers;
+        let headers = request.headers_mut();
+        headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
+        if chunked {
+            headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if let Some(protocol) = protocol {
+            upgrade::announce(headers, protocol);
+        } else if trailers {
+            headers.insert(TE, HeaderValue::from_static("trailers"));
+            headers.insert(CONNECTION, HeaderValue::from_static("te"));
+        }
+        request
+    }
+
+    /// The upstream's answer as the client gets it.
+    pub(super) fn incoming(
+        &self,
+        record: &mut Record,
+        peer: &Peer,
+        mut received: Received,
+        late: Option<LateFailure>,
+        switches: bool,
+    ) -> Result<Response<Body>, Refusal> {
+        let status = received.status();
+        sanity::response(status, received.headers_mut(), switches)?;
+        let switched = status == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = received
+            .headers()
+            .get(UPGRADE)
+            .filter(|_| switched)
+            .cloned();
+        if switched {
+            let tunnel = Tunnel::take(&mut received, self.tunnel_idle);
+            peer.tunnel.replace(Some(tunnel));
+        }
+        let mut response = received.map(|body| Body::upstream(body, late));
+        *response.version_mut() = Version::HTTP_11;
+        headers::prepare_response(response.headers_mut(), &record.context.request_id);
+        if let Some(protocol) = protocol {
+            upgrade::announce(response.headers_mut(), protocol);
+        }
+        record.context.decision = "forwarded";
+        Ok(response)
+    }
+}
