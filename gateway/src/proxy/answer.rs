@@ -15,6 +15,8 @@ use super::settings::{AnswerSettings, AnswersSettings};
 /// The answers of one route.
 #[derive(Debug, Default)]
 pub(super) struct Answers {
+    unauthorized: Option<Answer>,
+    forbidden: Option<Answer>,
     limited: Option<Answer>,
     circuit_open: Option<Answer>,
     timeout: Option<Answer>,
@@ -48,6 +50,8 @@ impl Answers {
     pub(super) fn new(settings: &AnswersSettings) -> Self {
         let answer = |one: &Option<AnswerSettings>| one.as_ref().map(Answer::new);
         Self {
+            unauthorized: answer(&settings.unauthorized),
+            forbidden: answer(&settings.forbidden),
             limited: answer(&settings.limited),
             circuit_open: answer(&settings.circuit_open),
             timeout: answer(&settings.timeout),
@@ -63,6 +67,8 @@ impl Answers {
         response: Response<Body>,
     ) -> Response<Body> {
         let own = match refusal {
+            Refusal::Unauthorized(_) => &self.unauthorized,
+            Refusal::Forbidden(_) => &self.forbidden,
             Refusal::Limited { .. } => &self.limited,
             Refusal::CircuitOpen { .. } | Refusal::NoEndpoint => &self.circuit_open,
             Refusal::UpstreamTimeout => &self.timeout,
@@ -72,6 +78,7 @@ impl Answers {
             Refusal::NoRoute
             | Refusal::MethodNotAllowed(_)
             | Refusal::BadRequest(_)
+            | Refusal::Undecided
             | Refusal::Faulty(_)
             | Refusal::Expectation
             | Refusal::NotImplemented(_) => &None,

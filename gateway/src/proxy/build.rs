@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::Proxy;
+use super::authorize::{Guards, Reserved, Tools};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
@@ -50,15 +51,22 @@ impl Proxy {
         upstreams: &[upstream::settings::Settings],
         parts: Parts,
     ) -> Result<Self, RouteError> {
-        let routes = routes(settings, upstreams, &parts)?;
         let guarded = upstreams
             .iter()
             .map(|one| guard(one, &parts))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| missing("", "circuit", ""))?;
+        let tools = Tools {
+            store: &parts.store,
+            metrics: &parts.metrics,
+            upstreams: &guarded,
+        };
+        let guards = Guards::new(&settings.auth, &tools)?;
+        let routes = routes(settings, upstreams, &guards, &parts)?;
         Ok(Self {
             routes: RouteTable::new(routes)?,
             identify: Identify::new(&settings.identity),
+            reserved: Reserved::new(&settings.auth),
             upstreams: guarded,
             recorder: Recorder::new(&parts.metrics, parts.access),
             hop: Hop::new(&settings.hop),
@@ -89,6 +97,7 @@ fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Gu
 fn routes(
     settings: &Settings,
     upstreams: &[upstream::settings::Settings],
+    guards: &Guards,
     parts: &Parts,
 ) -> Result<Vec<Route>, RouteError> {
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
@@ -98,12 +107,9 @@ fn routes(
             .ok_or_else(|| missing(route.name.as_str(), "upstream", route.upstream.as_str()))?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
-        routes.push(Route::new(
-            route.clone(),
-            Target::Forward { upstream },
-            limits,
-            metrics,
-        ));
+        let target = Target::Forward { upstream };
+        let built = Route::new(route.clone(), target, limits, metrics);
+        routes.push(built.guarded(guards.of(route)?));
     }
     let mut own = vec![("health", "/health", Local::Health)];
     if parts.serve_metrics {

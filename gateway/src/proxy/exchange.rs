@@ -49,6 +49,9 @@ impl Proxy {
         *request.headers_mut() = head.headers;
         let headers = request.headers_mut();
         headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
+        if let Some(identity) = &record.context.identity {
+            identity.announce(headers);
+        }
         if chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }

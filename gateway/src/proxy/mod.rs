@@ -2,10 +2,11 @@
 //!
 //! 1. [`route`]: which route is it?
 //! 2. [`identify`]: who is asking?
-//! 3. [`limit`]: may they ask now? (429)
-//! 4. [`circuit`]: may the upstream be asked? (503)
-//! 5. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
-//! 6. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 3. [`authorize`]: are they let in? (401, 403)
+//! 4. [`limit`]: may they ask now? (429)
+//! 5. [`circuit`]: may the upstream be asked? (503)
+//! 6. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
+//! 7. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -13,6 +14,7 @@
 pub mod settings;
 mod route;
 mod identify;
+mod authorize;
 mod limit;
 mod circuit;
 mod retry;
@@ -28,6 +30,7 @@ mod upgrade;
 mod attempts;
 mod exchange;
 
+pub use authorize::{KeySet, KeySetError, KeySource, Remote};
 pub use body::Body;
 pub use build::Parts;
 pub use route::RouteError;
@@ -48,6 +51,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use answer::Facts;
+use authorize::Reserved;
 use circuit::Guarded;
 use headers::Hop;
 use identify::Identify;
@@ -94,6 +98,7 @@ impl Peer {
 pub struct Proxy {
     routes: RouteTable,
     identify: Identify,
+    reserved: Reserved,
     limiter: Limiter,
     upstreams: Vec<Rc<Guarded>>,
     recorder: Rc<Recorder>,
@@ -161,10 +166,21 @@ impl Proxy {
             Found::None => return Err(Refusal::NoRoute),
         };
         record.follow(&route);
+        self.reserved.strip(&mut head.headers);
+        if let Some(guard) = &route.guard
+            && let Some(answer) = guard.admit(&mut record.context, &mut head).await?
+        {
+            record.context.decision = "forbidden";
+            return Ok(answer);
+        }
         route
             .limits
             .take(&self.limiter, &mut record.context)
             .await?;
+        let path = match &route.guard {
+            Some(guard) => guard.take_from_query(&head, path),
+            None => path,
+        };
         let upstream = match route.target {
             Target::Forward { upstream } => &self.upstreams[upstream],
             Target::Local(local) => return Ok(self.answer(local)),
@@ -226,7 +242,9 @@ impl Proxy {
             Context {
                 started: Instant::now(),
                 request_id: headers::request_id(&head.headers),
+                address,
                 client: self.identify.client(address),
+                identity: None,
                 method: head.method.clone(),
                 uri: head.uri.clone(),
                 upstream: None,

@@ -4,6 +4,7 @@
 //! look anything up by name on the request path.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +12,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::authorize::Identity;
 use super::limit::Told;
 use super::route::Route;
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
@@ -105,7 +107,11 @@ impl Recorder {
 pub(super) struct Context {
     pub(super) started: Instant,
     pub(super) request_id: HeaderValue,
+    /// Where it is from.
+    pub(super) address: IpAddr,
     pub(super) client: ClientId,
+    /// Who is asking, where a route wants to know.
+    pub(super) identity: Option<Rc<Identity>>,
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) upstream: Option<UpstreamName>,

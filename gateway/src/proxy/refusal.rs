@@ -5,7 +5,7 @@
 
 use std::fmt::Write as _;
 
-use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER};
+use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::Body;
@@ -30,6 +30,12 @@ pub(super) enum Refusal {
     Expectation,
     /// A method that asks the gateway to be what it is not.
     NotImplemented(&'static str),
+    /// No credentials, or bad ones: what would do instead.
+    Unauthorized(Vec<HeaderValue>),
+    /// Whoever it is may not: what would do instead, if anything.
+    Forbidden(Option<HeaderValue>),
+    /// Whoever decides who is let in does not answer.
+    Undecided,
     /// A limit is spent.
     Limited {
         policies: Vec<PolicyName>,
@@ -190,6 +196,30 @@ impl Refusal {
                 "Not Implemented",
                 detail,
             ),
+            Self::Unauthorized(_) => shape(
+                StatusCode::UNAUTHORIZED,
+                "unauthorized",
+                "http_request_denied",
+                BLANK,
+                "Unauthorized",
+                "Credentials are missing or not good; see WWW-Authenticate.",
+            ),
+            Self::Forbidden(_) => shape(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                "http_request_denied",
+                BLANK,
+                "Forbidden",
+                "This is not open to whoever asks for it.",
+            ),
+            Self::Undecided => shape(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "auth_unavailable",
+                "proxy_internal_error",
+                BLANK,
+                "Service Unavailable",
+                "Nobody can say at present whether this is allowed; see Retry-After.",
+            ),
             Self::Limited { .. } => shape(
                 StatusCode::TOO_MANY_REQUESTS,
                 "rate_limited",
@@ -255,7 +285,7 @@ impl Refusal {
             Self::Limited { retry_after, .. } | Self::CircuitOpen { retry_after } => {
                 Some(retry_after.ceil_secs().max(1))
             }
-            Self::NoEndpoint => Some(1),
+            Self::NoEndpoint | Self::Undecided => Some(1),
             _ => None,
         }
     }
@@ -302,8 +332,19 @@ impl Refusal {
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
-        if let Self::MethodNotAllowed(allow) = self {
-            headers.insert(ALLOW, allow.clone());
+        match self {
+            Self::MethodNotAllowed(allow) => {
+                headers.insert(ALLOW, allow.clone());
+            }
+            Self::Unauthorized(challenges) => {
+                for challenge in challenges {
+                    headers.append(WWW_AUTHENTICATE, challenge.clone());
+                }
+            }
+            Self::Forbidden(Some(challenge)) => {
+                headers.insert(WWW_AUTHENTICATE, challenge.clone());
+            }
+            _ => {}
         }
         response
     }

@@ -32,6 +32,8 @@ pub struct Metrics {
     pub upstream_duration: Family<Histogram>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
+    /// `gateway_auth_decisions_total{auth,result}`
+    pub auth_decisions: Family<Counter>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
     pub limit_decisions: Family<Total>,
     /// `gateway_rate_limit_local_decisions_total{policy,by}`
@@ -107,6 +109,12 @@ impl Metrics {
                 "gateway_retries_total",
                 "Attempts after the first, by what made them necessary.",
                 &["route", "reason"],
+            ),
+            auth_decisions: family(
+                registry,
+                "gateway_auth_decisions_total",
+                "What a way to let requests in found out about them.",
+                &["auth", "result"],
             ),
             limit_decisions: family(
                 registry,

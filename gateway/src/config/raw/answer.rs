@@ -9,6 +9,10 @@ use serde::Deserialize;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Answers {
+    /// No credentials, or bad ones; else 401.
+    pub(in super::super) unauthorized: Option<Answer>,
+    /// An address or a token that may not come in; else 403.
+    pub(in super::super) forbidden: Option<Answer>,
     /// A limit is spent; else 429.
     pub(in super::super) limited: Option<Answer>,
     /// The circuit is open, or no endpoint takes requests; else 503.

@@ -16,11 +16,15 @@ pub(super) fn answers(
     raw: Option<Answers>,
 ) -> Option<AnswersSettings> {
     let raw = raw.unwrap_or_default();
+    let unauthorized = answer(check, &at.key("unauthorized"), raw.unauthorized);
+    let forbidden = answer(check, &at.key("forbidden"), raw.forbidden);
     let limited = answer(check, &at.key("limited"), raw.limited);
     let circuit_open = answer(check, &at.key("circuit_open"), raw.circuit_open);
     let timeout = answer(check, &at.key("timeout"), raw.timeout);
     let bad_gateway = answer(check, &at.key("bad_gateway"), raw.bad_gateway);
     Some(AnswersSettings {
+        unauthorized: unauthorized?,
+        forbidden: forbidden?,
         limited: limited?,
         circuit_open: circuit_open?,
         timeout: timeout?,

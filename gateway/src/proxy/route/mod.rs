@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Uri};
 use rewrite::Rewrite;
 
 use super::answer::Answers;
+use super::authorize::Guard;
 use super::limit::Limits;
 use super::record::RouteMetrics;
 use super::settings::{RetrySettings, RouteSettings};
@@ -19,6 +20,8 @@ use super::settings::{RetrySettings, RouteSettings};
 pub(super) struct Route {
     pub(super) settings: RouteSettings,
     pub(super) target: Target,
+    /// Who is let in; none: everybody.
+    pub(super) guard: Option<Guard>,
     pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
     pub(super) answers: Answers,
@@ -57,12 +60,12 @@ pub enum RouteError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A limit or an upstream nobody defined.
+    /// A limit, an upstream or an auth nobody defined.
     #[error("route `{route}`: there is no {kind} `{name}`")]
     Missing {
         /// The route's name.
         route: String,
-        /// `limit` or `upstream`.
+        /// `limit`, `upstream` or `auth`.
         kind: &'static str,
         /// The name that stands for nothing.
         name: String,
@@ -174,9 +177,16 @@ impl Route {
             answers: Answers::new(&settings.answers),
             settings,
             target,
+            guard: None,
             limits,
             metrics,
         }
+    }
+
+    /// The same route with somebody at the door.
+    pub(super) fn guarded(mut self, guard: Option<Guard>) -> Self {
+        self.guard = guard;
+        self
     }
 
     pub(super) const fn retry(&self) -> &RetrySettings {

@@ -5,6 +5,10 @@ use http::{HeaderName, HeaderValue, StatusCode};
 /// Answers of a route's own in place of the gateway's, by what happened.
 #[derive(Clone, Debug, Default)]
 pub struct AnswersSettings {
+    /// No credentials, or bad ones.
+    pub unauthorized: Option<AnswerSettings>,
+    /// Good credentials, or none needed, and no entry.
+    pub forbidden: Option<AnswerSettings>,
     /// A limit is spent.
     pub limited: Option<AnswerSettings>,
     /// The circuit is open, or no endpoint takes requests.

@@ -1,6 +1,7 @@
 //! Routes and identity as configured. Must not: match anything.
 
 mod answers;
+mod auth;
 mod retry;
 mod route;
 
@@ -9,6 +10,10 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use answers::{AnswerSettings, AnswersSettings};
+pub use auth::{
+    AddressesSettings, ApiKeysSettings, AuthKind, AuthSettings, BasicSettings, EnrolledKey,
+    ExternalSettings, JwtSettings, OnFailure,
+};
 pub use retry::RetrySettings;
 pub use route::RouteSettings;
 
@@ -17,6 +22,8 @@ pub use route::RouteSettings;
 pub struct Settings {
     /// The routes, in the order written.
     pub routes: Vec<RouteSettings>,
+    /// Ways to find out who is asking, for routes to name.
+    pub auth: Vec<AuthSettings>,
     /// Who may say for whom a request is.
     pub identity: IdentitySettings,
     /// What is refused of what can be parsed.

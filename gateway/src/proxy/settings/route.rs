@@ -1,5 +1,7 @@
 //! One route as configured. Must not: match anything.
 
+use std::sync::Arc;
+
 use http::Method;
 
 use super::{AnswersSettings, RetrySettings};
@@ -18,6 +20,8 @@ pub struct RouteSettings {
     pub methods: Vec<Method>,
     /// Where it goes.
     pub upstream: UpstreamName,
+    /// Who is let in: names of ways to find out. Empty: everybody.
+    pub auth: Vec<Arc<str>>,
     /// The limits a request must pass, all of them.
     pub limits: Vec<PolicyName>,
     /// Tokens one request costs.
@@ -37,6 +41,7 @@ impl Default for RouteSettings {
             rewrite: None,
             methods: Vec::new(),
             upstream: "".into(),
+            auth: Vec::new(),
             limits: Vec::new(),
             cost: 1,
             retry: RetrySettings::default(),
