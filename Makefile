@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-console check prove bench bench-fleet bench-instructions validate test-image-recipe dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-console check prove bench bench-fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ check: ## format, lints, layering, docs, licences and advisories
 
 prove: ## go through every state of the models of leases and circuits
 	$(CARGO) run --profile prove --locked -p models
+
+docs: ## write the pages that are made from the code: every key of the configuration, and its schema
+	WRITE_DOCS=1 $(CARGO) test --locked -p gateway --test config pages
 
 dashboards: ## write the Grafana dashboards from their generator
 	cd deploy/grafana && python3 -m generator
