@@ -14,6 +14,7 @@ use crate::upstream::settings::EndpointSettings;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Upstream {
     /// Where it listens: `http://HOST:PORT`, at least one.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) endpoints: Option<List<Text<EndpointSettings>>>,
     /// The longest to the whole response head, connecting included; then 504.
     pub(in super::super) timeout: Option<Text<Micros>>,
@@ -56,8 +57,10 @@ pub(in super::super) struct Circuit {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Ratio {
     /// Failures ÷ calls that open the circuit, above 0 and at most 1.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) threshold: Option<f64>,
     /// Calls within the window below which the share says nothing.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) minimum: Option<u32>,
 }
 
@@ -66,9 +69,12 @@ pub(in super::super) struct Ratio {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Slow {
     /// From how long on a call is slow.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) duration: Option<Text<Micros>>,
     /// Slow calls ÷ calls that open the circuit, above 0 and at most 1.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) threshold: Option<f64>,
     /// Calls within the window below which the share says nothing.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) minimum: Option<u32>,
 }
