@@ -11,6 +11,7 @@ use tokio::sync::oneshot::Receiver;
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::common::Common;
+use super::issuers;
 use super::operate::{carry_out, hear_resets};
 use super::report::{Place, reports};
 use crate::admin::orders::{self, Orders};
@@ -57,6 +58,7 @@ async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Re
         () = tell_of_the_store(common) => {}
         () = heartbeats(common, &store) => {}
         () = breaker::sync(&common.breaker, &store) => {}
+        () = issuers::look_after(&common.config) => {}
         () = watchdog() => {}
         _ = stop => {}
     }

@@ -5,6 +5,7 @@
 
 mod common;
 mod background;
+mod issuers;
 mod observe;
 mod operate;
 mod report;

@@ -11,7 +11,7 @@ use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
 use super::identify::Identify;
-use super::limit::Limits;
+use super::limit::{Limits, Rules};
 use super::record::{Recorder, RouteMetrics};
 use super::route::{Local, Route, RouteError, RouteTable, Target};
 use super::settings::{RouteSettings, Settings};
@@ -100,12 +100,17 @@ fn routes(
     guards: &Guards,
     parts: &Parts,
 ) -> Result<Vec<Route>, RouteError> {
+    let rules = Rules {
+        limiter: &parts.limiter,
+        counting: &settings.counting,
+        auth: &settings.auth,
+    };
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
     for route in &settings.routes {
         let place = upstreams.iter().position(|one| one.name == route.upstream);
         let upstream = place
             .ok_or_else(|| missing(route.name.as_str(), "upstream", route.upstream.as_str()))?;
-        let limits = Limits::new(&parts.limiter, route)?;
+        let limits = Limits::new(rules, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
         let target = Target::Forward { upstream };
         let built = Route::new(route.clone(), target, limits, metrics);

@@ -15,6 +15,7 @@ pub mod settings;
 mod route;
 mod identify;
 mod authorize;
+mod key;
 mod limit;
 mod circuit;
 mod retry;
@@ -168,17 +169,17 @@ impl Proxy {
         record.follow(&route);
         self.reserved.strip(&mut head.headers);
         if let Some(guard) = &route.guard
-            && let Some(answer) = guard.admit(&mut record.context, &mut head).await?
+            && let Some(answer) = guard.admit(&mut record.context, &head).await?
         {
             record.context.decision = "forbidden";
             return Ok(answer);
         }
         route
             .limits
-            .take(&self.limiter, &mut record.context)
+            .take(&self.limiter, &mut record.context, &head.headers)
             .await?;
         let path = match &route.guard {
-            Some(guard) => guard.take_from_query(&head, path),
+            Some(guard) => guard.take_credentials(&mut head, path),
             None => path,
         };
         let upstream = match route.target {

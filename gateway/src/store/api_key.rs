@@ -21,9 +21,10 @@ pub struct KeyRecord {
 /// A hash as it stands in names and files: 64 hexadecimal digits.
 #[must_use]
 pub fn hexadecimal(hash: &KeyHash) -> String {
-    hash.iter().fold(String::with_capacity(64), |mut text, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+    hash.iter()
+        .fold(String::with_capacity(64), |mut text, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(text, "{byte:02x}");
+            text
+        })
 }

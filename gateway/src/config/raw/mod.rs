@@ -8,6 +8,7 @@
 
 mod admin;
 mod answer;
+mod auth;
 mod endpoint;
 mod limit;
 mod log;
@@ -24,7 +25,8 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
-pub(super) use limit::Limit;
+pub(super) use auth::{Addresses, ApiKeys, Auth, External, Jwt, ToHeader, Wanted};
+pub(super) use limit::{Exempt, Limit};
 pub(super) use log::Log;
 pub(super) use route::{Retry, Route};
 pub(super) use scalar::{Algorithm, DotSegments, Text};
@@ -49,6 +51,8 @@ pub(super) struct Raw {
     pub(super) log: Log,
     /// Upstreams by name: interchangeable endpoints behind one circuit.
     pub(super) upstreams: BTreeMap<String, Upstream>,
+    /// Ways to find out who is asking, or whether they may, by name.
+    pub(super) auth: BTreeMap<String, Auth>,
     /// Limits by name: what routes may ask of a client.
     pub(super) limits: BTreeMap<String, Limit>,
     /// Routes: which request goes where.

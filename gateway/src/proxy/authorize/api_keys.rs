@@ -11,9 +11,9 @@ use foldhash::fast::RandomState;
 use futures_util::FutureExt as _;
 use futures_util::future::{LocalBoxFuture, Shared};
 use hashbrown::HashMap;
-use http::Uri;
 use http::request::Parts as Head;
 use http::uri::PathAndQuery;
+use http::{HeaderName, Uri};
 use sha2::{Digest as _, Sha256};
 use tokio::time::Instant;
 
@@ -100,16 +100,21 @@ impl ApiKeys {
 
     /// The key in a request: in the header or the query, once.
     fn shown<'a>(&self, head: &'a Head) -> Result<Option<&'a [u8]>, Why> {
-        let headers = head.headers.get_all(&self.settings.header).iter();
-        let in_header = headers.map(http::HeaderValue::as_bytes);
-        let name = self.settings.query.as_deref();
-        let in_query = name.into_iter().flat_map(|name| values(&head.uri, name));
-        let mut all = in_header.chain(in_query.map(str::as_bytes));
-        let first = all.next();
-        match all.next() {
-            Some(_) => Err(Why::Ambiguous),
-            None => Ok(first),
+        let mut only = None;
+        for value in head.headers.get_all(&self.settings.header) {
+            if only.replace(value.as_bytes()).is_some() {
+                return Err(Why::Ambiguous);
+            }
         }
+        for value in self
+            .parameter()
+            .map_or_else(Vec::new, |name| values(&head.uri, name))
+        {
+            if only.replace(value.as_bytes()).is_some() {
+                return Err(Why::Ambiguous);
+            }
+        }
+        Ok(only)
     }
 
     async fn ask(&self, asked: &Asked, mark: Mark) -> Found {
@@ -124,7 +129,9 @@ impl ApiKeys {
             Ok(Some(record)) => {
                 let identity = somebody(&self.maker, &record.id, record.plan.as_deref());
                 let known = (identity, record.expires);
-                asked.known.keep(mark, known.clone(), Instant::now() + HOLDS);
+                asked
+                    .known
+                    .keep(mark, known.clone(), Instant::now() + HOLDS);
                 current(&known)
             }
             Ok(None) => {
@@ -153,9 +160,9 @@ impl ApiKeys {
         }
     }
 
-    /// Takes the key off a request.
-    pub(super) fn take(&self, head: &mut Head) {
-        head.headers.remove(&self.settings.header);
+    /// The header a key comes in.
+    pub(super) const fn header(&self) -> &HeaderName {
+        &self.settings.header
     }
 
     /// The query parameter a key may be in.
@@ -207,12 +214,13 @@ fn current((identity, expires): &Known) -> Found {
 }
 
 /// What the query says of `name`, as it is written.
-fn values<'a>(uri: &'a Uri, name: &'a str) -> impl Iterator<Item = &'a str> {
+fn values<'a>(uri: &'a Uri, name: &str) -> Vec<&'a str> {
     let pairs = uri.query().unwrap_or_default().split('&');
-    pairs.filter_map(move |pair| match pair.split_once('=') {
+    let values = pairs.filter_map(|pair| match pair.split_once('=') {
         Some((key, value)) => (key == name).then_some(value),
         None => (pair == name).then_some(""),
-    })
+    });
+    values.collect()
 }
 
 /// A target without one parameter of its query.

@@ -95,6 +95,7 @@ impl Basic {
         let _turn = self.turns.acquire().await.ok()?;
         let check = move || bcrypt::non_truncating_verify(password, &hash).unwrap_or(false);
         let right = tokio::task::spawn_blocking(check).await.unwrap_or(false);
-        user.filter(|_| right).map(|(_, identity)| Rc::clone(identity))
+        user.filter(|_| right)
+            .map(|(_, identity)| Rc::clone(identity))
     }
 }

@@ -90,9 +90,7 @@ fn way(settings: &AuthSettings, tools: &Tools<'_>) -> Result<Way, RouteError> {
             let counted = counted(settings, tools, External::new(service, upstream));
             return Ok(Way::External(counted));
         }
-        AuthKind::ApiKeys(keys) => {
-            Credentials::ApiKeys(ApiKeys::new(keys, maker, tools.store))
-        }
+        AuthKind::ApiKeys(keys) => Credentials::ApiKeys(ApiKeys::new(keys, maker, tools.store)),
         AuthKind::Jwt(jwt) => Credentials::Jwt(Jwt::new(jwt, maker)),
         AuthKind::Basic(basic) => Credentials::Basic(Basic::new(basic, &maker)),
     };

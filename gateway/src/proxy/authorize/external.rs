@@ -40,7 +40,7 @@ pub(super) struct External {
 #[derive(Debug)]
 pub(super) enum Answer {
     Agreed,
-    Refused(Response<Body>),
+    Refused(Box<Response<Body>>),
 }
 
 /// What happens since it said nothing.
@@ -70,7 +70,8 @@ impl External {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 headers::prepare_response(received.headers_mut(), &context.request_id);
-                Ok(Answer::Refused(received.map(|body| Body::upstream(body, None))))
+                let answer = received.map(|body| Body::upstream(body, None));
+                Ok(Answer::Refused(Box::new(answer)))
             }
             status if status.is_success() => {
                 self.learn(context, &received);

@@ -154,7 +154,9 @@ impl Jwt {
 
     fn check_required(&self, claims: &Map<String, Value>) -> Result<(), Flaw> {
         let met = |(name, wanted): &(String, String)| {
-            claims.get(name).is_some_and(|said| says(name, said, wanted))
+            claims
+                .get(name)
+                .is_some_and(|said| says(name, said, wanted))
         };
         if self.settings.required_claims.iter().all(met) {
             Ok(())
@@ -165,7 +167,10 @@ impl Jwt {
 
     fn span(&self, claims: &Map<String, Value>) -> Duration {
         let end = claims.get("exp").and_then(Value::as_f64).unwrap_or(0.0);
-        #[expect(clippy::cast_precision_loss, reason = "seconds since 1970 fit many times over")]
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "seconds since 1970 fit many times over"
+        )]
         let now = jsonwebtoken::get_current_timestamp() as f64;
         Duration::try_from_secs_f64(end - now).unwrap_or_default() + self.settings.leeway
     }

@@ -9,7 +9,7 @@ use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 /// Keys of one set; those beyond are not looked at.
-pub const MOST_KEYS: usize = 64;
+const MOST_KEYS: usize = 64;
 
 /// Keys that cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -175,7 +175,10 @@ mod tests {
         let found = |id| all.candidates(id, Algorithm::EdDSA).count();
         assert_eq!((found(Some("a")), found(Some("b")), found(None)), (1, 0, 1));
         assert_eq!(all.candidates(Some("s"), Algorithm::HS256).count(), 0);
-        assert_eq!(set(&json!([secret, strange])).unwrap_err(), KeySetError::Empty);
+        assert_eq!(
+            set(&json!([secret, strange])).unwrap_err(),
+            KeySetError::Empty
+        );
         assert!(matches!(set(&json!({})), Err(KeySetError::Json(_))));
     }
 }

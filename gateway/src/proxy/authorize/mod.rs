@@ -119,7 +119,7 @@ impl Guard {
     pub(super) async fn admit(
         &self,
         context: &mut Context,
-        head: &mut Head,
+        head: &Head,
     ) -> Result<Option<Response<Body>>, Refusal> {
         for one in &self.addresses {
             if !one.way.admits(context.address) {
@@ -134,10 +134,9 @@ impl Guard {
         for one in &self.external {
             match self.ask(one, context, head).await? {
                 Answer::Agreed => {}
-                Answer::Refused(answer) => return Ok(Some(answer)),
+                Answer::Refused(answer) => return Ok(Some(*answer)),
             }
         }
-        self.take_credentials(head);
         Ok(None)
     }
 
@@ -199,35 +198,28 @@ impl Guard {
         }
     }
 
-    /// Takes keys out of the query, there and in `path`, which goes upstream in its place.
-    pub(super) fn take_from_query(
+    /// Takes the credentials of every way off the request, whichever decided, unless the upstream is to have them: out of its headers, and
+    /// out of the query that goes upstream, which is that of `path` if there is one. The new path, if it is another.
+    pub(super) fn take_credentials(
         &self,
-        head: &Head,
-        path: Option<PathAndQuery>,
+        head: &mut Head,
+        mut path: Option<PathAndQuery>,
     ) -> Option<PathAndQuery> {
-        let mut path = path;
-        for one in self.credentials.iter().filter(|one| !one.forward_credentials) {
+        for one in &self.credentials {
+            if one.forward_credentials {
+                continue;
+            }
             let Credentials::ApiKeys(keys) = &one.way else {
+                head.headers.remove(AUTHORIZATION);
                 continue;
             };
+            head.headers.remove(keys.header());
             let target = path.as_ref().or_else(|| head.uri.path_and_query());
             let rest = keys.parameter().zip(target);
             let rest = rest.and_then(|(name, target)| api_keys::without(target, name));
             path = rest.or(path);
         }
         path
-    }
-
-    /// Takes the credentials of every way off the request, whichever decided, unless the upstream is to have them.
-    fn take_credentials(&self, head: &mut Head) {
-        for one in self.credentials.iter().filter(|one| !one.forward_credentials) {
-            match &one.way {
-                Credentials::ApiKeys(keys) => keys.take(head),
-                Credentials::Jwt(_) | Credentials::Basic(_) => {
-                    head.headers.remove(AUTHORIZATION);
-                }
-            }
-        }
     }
 }
 
@@ -264,10 +256,7 @@ impl Credentials {
 }
 
 /// What an `Authorization` of `scheme` says after it: nothing when there is none of that scheme.
-fn authorization<'a>(
-    headers: &'a http::HeaderMap,
-    scheme: &str,
-) -> Result<Option<&'a str>, Why> {
+fn authorization<'a>(headers: &'a http::HeaderMap, scheme: &str) -> Result<Option<&'a str>, Why> {
     let mut all = headers.get_all(AUTHORIZATION).iter();
     let Some(value) = all.next() else {
         return Ok(None);
@@ -279,5 +268,7 @@ fn authorization<'a>(
         return Ok(None);
     };
     let (said, rest) = text.split_once(' ').unwrap_or((text, ""));
-    Ok(said.eq_ignore_ascii_case(scheme).then(|| rest.trim_matches(' ')))
+    Ok(said
+        .eq_ignore_ascii_case(scheme)
+        .then(|| rest.trim_matches(' ')))
 }

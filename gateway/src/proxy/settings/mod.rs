@@ -2,6 +2,7 @@
 
 mod answers;
 mod auth;
+mod counting;
 mod retry;
 mod route;
 
@@ -14,6 +15,7 @@ pub use auth::{
     AddressesSettings, ApiKeysSettings, AuthKind, AuthSettings, BasicSettings, EnrolledKey,
     ExternalSettings, JwtSettings, OnFailure,
 };
+pub use counting::{CountingSettings, ExemptSettings};
 pub use retry::RetrySettings;
 pub use route::RouteSettings;
 
@@ -24,6 +26,8 @@ pub struct Settings {
     pub routes: Vec<RouteSettings>,
     /// Ways to find out who is asking, for routes to name.
     pub auth: Vec<AuthSettings>,
+    /// Whom limits count otherwise, or not at all.
+    pub counting: Vec<CountingSettings>,
     /// Who may say for whom a request is.
     pub identity: IdentitySettings,
     /// What is refused of what can be parsed.

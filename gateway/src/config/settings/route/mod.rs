@@ -4,12 +4,13 @@ mod path;
 mod retry;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use http::Method;
 use matchit::Router;
 
 use super::super::path::KeyPath;
-use super::super::raw::{List, Raw, Route, Text};
+use super::super::raw::{Limit, List, Raw, Route, Text};
 use super::super::shape::nearest;
 use super::{Check, answer};
 use crate::policy::ids::PolicyName;
@@ -20,6 +21,7 @@ const MAX_ROUTES: usize = 10_000;
 
 /// The names that routes can refer to, and the capacities their costs must fit.
 pub(super) struct Known {
+    auth: BTreeSet<String>,
     upstreams: BTreeSet<String>,
     limits: BTreeMap<String, Option<u64>>,
 }
@@ -28,11 +30,39 @@ impl Known {
     pub(super) fn of(raw: &Raw) -> Self {
         let limits = raw.limits.iter();
         Self {
+            auth: raw.auth.keys().cloned().collect(),
             upstreams: raw.upstreams.keys().cloned().collect(),
             limits: limits
-                .map(|(name, limit)| (name.clone(), limit.capacity))
+                .map(|(name, limit)| (name.clone(), least(limit)))
                 .collect(),
         }
+    }
+}
+
+/// The capacity of a limit's smallest bucket.
+fn least(limit: &Limit) -> Option<u64> {
+    let plans = limit.plans.iter().flatten();
+    let capacities = plans.filter_map(|(_, plan)| plan.capacity);
+    capacities.chain(limit.capacity).min()
+}
+
+impl Known {
+    /// The upstream of that name, or the report that there is none.
+    pub(super) fn upstream(
+        &self,
+        check: &mut Check<'_>,
+        at: &KeyPath,
+        name: String,
+    ) -> Option<String> {
+        let defined = KeyPath::default().key("upstreams").key(&name);
+        if self.upstreams.contains(&name) || check.tree.is_faulty(&defined) {
+            return Some(name);
+        }
+        let hint = nearest(&name, self.upstreams.iter().map(String::as_str));
+        check.problem(
+            &at.key("upstream"),
+            &format!("there is no upstream `{name}`{hint}"),
+        )
     }
 }
 
@@ -84,6 +114,7 @@ fn route(
     let path = path::path(check, at, raw.path, methods.as_deref(), taken);
     let rewrite = path::rewrite(check, at, raw.rewrite, path.as_deref());
     let upstream = upstream(check, at, raw.upstream, known);
+    let auth = auth(check, at, raw.auth, known);
     let limits = limits(check, at, raw.limits, raw.cost, known);
     let cost = match check.set(at, "cost", raw.cost) {
         Some(0) => check.problem(
@@ -101,6 +132,7 @@ fn route(
         rewrite: rewrite?,
         methods: methods?,
         upstream: upstream?.as_str().into(),
+        auth: auth?,
         limits: limits?,
         cost: cost?,
         retry: retry?,
@@ -135,15 +167,28 @@ fn upstream(
         raw,
         "write the name of the upstream it goes to",
     )?;
-    let defined = KeyPath::default().key("upstreams").key(&name);
-    if known.upstreams.contains(&name) || check.tree.is_faulty(&defined) {
-        return Some(name);
+    known.upstream(check, at, name)
+}
+
+fn auth(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    raw: Option<List<String>>,
+    known: &Known,
+) -> Option<Vec<Arc<str>>> {
+    let mut auth = Vec::new();
+    for (place, name) in check.list(at, "auth", raw.or_else(|| Some(Vec::new())))? {
+        let defined = KeyPath::default().key("auth").key(&name);
+        if known.auth.contains(&name) {
+            auth.push(name.into());
+        } else if !check.tree.is_faulty(&defined) {
+            let hint = nearest(&name, known.auth.iter().map(String::as_str));
+            let message = format!("there is no auth `{name}`{hint}");
+            // A route that would have stood open must not start.
+            return check.problem(&place, &message);
+        }
     }
-    let hint = nearest(&name, known.upstreams.iter().map(String::as_str));
-    check.problem(
-        &at.key("upstream"),
-        &format!("there is no upstream `{name}`{hint}"),
-    )
+    Some(auth)
 }
 
 fn limits(
