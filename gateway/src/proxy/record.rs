@@ -106,6 +106,7 @@ pub(super) struct Context {
     pub(super) started: Instant,
     pub(super) request_id: HeaderValue,
     pub(super) client: ClientId,
+    pub(super) protocol: &'static str,
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) upstream: Option<UpstreamName>,
@@ -194,6 +195,7 @@ impl Drop for Record {
         access.record(&Entry {
             request_id: context.request_id.to_str().unwrap_or_default(),
             client: &context.client,
+            protocol: context.protocol,
             method: context.method.as_str(),
             route: self.route.as_ref().map_or("-", |_| &metrics.name),
             path: context.uri.path(),

@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
+use super::http2::Http2;
 use super::scalar::{DotSegments, Text};
 use crate::policy::units::Micros;
 use crate::proxy::settings::Underscores;
@@ -51,6 +52,8 @@ pub(in super::super) struct Server {
     pub(in super::super) underscore_headers: Option<Text<Underscores>>,
     /// What becomes of a path with dot segments, plain or encoded: `reject` it, or `forward` it as it is.
     pub(in super::super) dot_segments: Option<Text<DotSegments>>,
+    /// HTTP/2.
+    pub(in super::super) http2: Option<Http2>,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub(in super::super) drain_timeout: Option<Text<Micros>>,
     /// How long readiness fails before the listener closes, so that load balancers look away first.
