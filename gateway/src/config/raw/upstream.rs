@@ -15,6 +15,7 @@ use crate::upstream::settings::{EndpointSettings, HostChoice, Protocol};
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Upstream {
     /// Where it listens: `http://HOST:PORT`, `https://HOST:PORT` or `h2c://HOST:PORT`, at least one.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) endpoints: Option<List<Text<EndpointSettings>>>,
     /// Which HTTP is spoken: `1.1`, `2`, or `auto` for what an endpoint's scheme says and, under TLS, what both sides agree on.
     pub(in super::super) http: Option<Text<Protocol>>,
@@ -67,8 +68,10 @@ pub(in super::super) struct Circuit {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Ratio {
     /// Failures ÷ calls that open the circuit, above 0 and at most 1.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) threshold: Option<f64>,
     /// Calls within the window below which the share says nothing.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) minimum: Option<u32>,
 }
 
@@ -77,9 +80,12 @@ pub(in super::super) struct Ratio {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Slow {
     /// From how long on a call is slow.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) duration: Option<Text<Micros>>,
     /// Slow calls ÷ calls that open the circuit, above 0 and at most 1.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) threshold: Option<f64>,
     /// Calls within the window below which the share says nothing.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) minimum: Option<u32>,
 }
