@@ -81,10 +81,9 @@ impl AttemptError {
             Self::Tls(error) => Self::Tls(copy(error)),
             Self::Certificate(error) => Self::Certificate(copy(error)),
             Self::ConnectTimeout => Self::ConnectTimeout,
-            Self::Refused
-            | Self::Timeout
-            | Self::Broken(_)
-            | Self::Client(_) => Self::Connect(io::ErrorKind::ConnectionAborted.into()),
+            Self::Refused | Self::Timeout | Self::Broken(_) | Self::Client(_) => {
+                Self::Connect(io::ErrorKind::ConnectionAborted.into())
+            }
         }
     }
 
@@ -105,9 +104,7 @@ pub(super) async fn send(
     let offer = endpoint.offer(&request);
     let mut was_refused = false;
     for turn in 0..=STALE_CONNECTIONS {
-        let pooled = endpoint
-            .pooled(offer)
-            .filter(|_| turn < STALE_CONNECTIONS);
+        let pooled = endpoint.pooled(offer).filter(|_| turn < STALE_CONNECTIONS);
         let is_new = pooled.is_none();
         let link = match pooled {
             Some(link) => link,

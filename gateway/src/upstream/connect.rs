@@ -39,10 +39,11 @@ enum Opened {
 /// A place on a new connection, or on one that somebody else has opened meanwhile.
 pub(super) async fn connect(endpoint: &Endpoint, offer: Offer) -> Result<Link, AttemptError> {
     let turns = endpoint.turns();
-    let alone =
-        offer == Offer::Http1 || (offer == Offer::Either && turns.prefers_http1.get());
+    let alone = offer == Offer::Http1 || (offer == Offer::Either && turns.prefers_http1.get());
     if alone {
-        return open(endpoint, offer).await.map(|opened| place(endpoint, opened));
+        return open(endpoint, offer)
+            .await
+            .map(|opened| place(endpoint, opened));
     }
     let seen = turns.failures.get();
     let _turn = turns.lock.lock().await;

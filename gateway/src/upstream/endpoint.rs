@@ -45,10 +45,7 @@ impl Endpoint {
             said: said.clone(),
             keeps_host: shared.host == HostChoice::Keep,
             offer: offer(one.scheme, shared.protocol),
-            tls: shared
-                .tls
-                .clone()
-                .filter(|_| one.scheme == Scheme::Https),
+            tls: shared.tls.clone().filter(|_| one.scheme == Scheme::Https),
             turns: Turns::default(),
             host: host.unwrap_or_else(|_| HeaderValue::from_static("upstream.invalid")),
             connect_timeout: shared.connect_timeout,
@@ -114,9 +111,7 @@ impl Endpoint {
         };
         match offer {
             Offer::Http2 => stream,
-            Offer::Http1 | Offer::Either => {
-                stream.or_else(|| self.pool.line().map(Link::Http1))
-            }
+            Offer::Http1 | Offer::Either => stream.or_else(|| self.pool.line().map(Link::Http1)),
         }
     }
 

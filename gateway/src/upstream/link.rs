@@ -79,9 +79,7 @@ impl Link {
         match self {
             Self::Http1(line) => line.exchange(request).await,
             // In a box, so that the state of HTTP/1.1's exchange does not grow by it.
-            Self::Http2(stream) => {
-                Box::pin(multiplexed::exchange(stream, endpoint, request)).await
-            }
+            Self::Http2(stream) => Box::pin(multiplexed::exchange(stream, endpoint, request)).await,
         }
     }
 }

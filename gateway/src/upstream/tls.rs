@@ -79,9 +79,7 @@ impl Tls {
             builder.with_webpki_verifier(verifier(material, provider)?)
         } else {
             let anyone = Arc::new(Anyone::new(provider));
-            builder
-                .dangerous()
-                .with_custom_certificate_verifier(anyone)
+            builder.dangerous().with_custom_certificate_verifier(anyone)
         };
         let config = match &material.identity {
             None => builder.with_no_client_auth(),

@@ -60,11 +60,19 @@ async fn requests_that_come_together_share_one_connection() {
     let clients = (0..30).map(|_| get(gateway.proxy(), "/proxy/x"));
     let all = tokio::spawn(join_all(clients.collect::<Vec<_>>()));
     // All at once: none waits for another's answer.
-    eventually("all are there", async || waiting.load(Ordering::SeqCst) == 30).await;
+    eventually("all are there", async || {
+        waiting.load(Ordering::SeqCst) == 30
+    })
+    .await;
     gate.add_permits(30);
     assert!(all.await.unwrap().iter().all(|one| one.status == 200));
     assert_eq!(upstream.connections(), 1);
-    assert!(upstream.seen().iter().all(|one| one.version == Version::HTTP_2));
+    assert!(
+        upstream
+            .seen()
+            .iter()
+            .all(|one| one.version == Version::HTTP_2)
+    );
 }
 
 #[tokio::test]
@@ -226,7 +234,11 @@ async fn bodies_and_trailers_go_both_ways() {
         Frame::trailers(trailers),
     ];
     let frames = futures_util::stream::iter(frames.map(Ok::<_, std::convert::Infallible>));
-    let headers = [("te", "trailers"), ("connection", "te"), ("trailer", "x-check")];
+    let headers = [
+        ("te", "trailers"),
+        ("connection", "te"),
+        ("trailer", "x-check"),
+    ];
     let body = BodyExt::boxed(StreamBody::new(frames));
     let request = build(Method::POST, "/proxy/echo", &headers, body);
     let mut client = Client::connect(gateway.proxy()).await;
@@ -277,35 +289,46 @@ async fn a_client_that_does_not_read_stops_nobody_else() {
 async fn a_switch_of_protocols_goes_over_http_1_1() {
     let pki = Pki::new(&["127.0.0.1"]);
     let config = pki.server(&["h2", "http/1.1"], None);
-    let upstream = Upstream::answering(Speaks::Tls(config), |_, mut request: Request<_>| async move {
-        if !request.headers().contains_key("upgrade") {
-            return whole("hello");
-        }
-        let switch = hyper::upgrade::on(&mut request);
-        tokio::spawn(async move {
-            let mut stream = hyper_util::rt::TokioIo::new(switch.await.unwrap());
-            let mut word = [0; 4];
-            stream.read_exact(&mut word).await.unwrap();
-            stream.write_all(&word).await.unwrap();
-        });
-        let mut answer = whole("");
-        *answer.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
-        let headers = answer.headers_mut();
-        headers.insert("connection", HeaderValue::from_static("upgrade"));
-        headers.insert("upgrade", HeaderValue::from_static("websocket"));
-        answer
-    })
+    let upstream = Upstream::answering(
+        Speaks::Tls(config),
+        |_, mut request: Request<_>| async move {
+            if !request.headers().contains_key("upgrade") {
+                return whole("hello");
+            }
+            let switch = hyper::upgrade::on(&mut request);
+            tokio::spawn(async move {
+                let mut stream = hyper_util::rt::TokioIo::new(switch.await.unwrap());
+                let mut word = [0; 4];
+                stream.read_exact(&mut word).await.unwrap();
+                stream.write_all(&word).await.unwrap();
+            });
+            let mut answer = whole("");
+            *answer.status_mut() = http::StatusCode::SWITCHING_PROTOCOLS;
+            let headers = answer.headers_mut();
+            headers.insert("connection", HeaderValue::from_static("upgrade"));
+            headers.insert("upgrade", HeaderValue::from_static("websocket"));
+            answer
+        },
+    )
     .await;
-    let gateway = gateway(&upstream.url("https"), &[("tls.ca_file", &pki.file("ca.pem"))]);
+    let gateway = gateway(
+        &upstream.url("https"),
+        &[("tls.ca_file", &pki.file("ca.pem"))],
+    );
     assert_eq!(gateway.get("/proxy/x").await.status, 200);
     let mut stream = TcpStream::connect(gateway.proxy()).await.unwrap();
-    let ask = "GET /proxy/ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+    let ask =
+        "GET /proxy/ws HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
     stream.write_all(ask.as_bytes()).await.unwrap();
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         head.push(stream.read_u8().await.unwrap());
     }
-    assert!(head.starts_with(b"HTTP/1.1 101 "), "{}", head.escape_ascii());
+    assert!(
+        head.starts_with(b"HTTP/1.1 101 "),
+        "{}",
+        head.escape_ascii()
+    );
     stream.write_all(b"ping").await.unwrap();
     let mut word = [0; 4];
     stream.read_exact(&mut word).await.unwrap();
@@ -323,6 +346,9 @@ async fn requests_that_wait_for_one_connection_share_its_failure() {
     let all = join_all((0..10).map(|_| get(gateway.proxy(), "/proxy/x"))).await;
     for one in all {
         assert_eq!(one.status, 502);
-        assert_eq!(one.header("proxy-status"), Some("edge;error=connection_refused"));
+        assert_eq!(
+            one.header("proxy-status"),
+            Some("edge;error=connection_refused")
+        );
     }
 }

@@ -31,7 +31,11 @@ async fn a_connection_that_is_never_idle_grows_no_older_than_it_may() {
         })
         .await;
         // So many because they were due, not because none is kept.
-        assert!(upstream.seen().len() >= 6, "{scheme}: {:?}", upstream.seen().len());
+        assert!(
+            upstream.seen().len() >= 6,
+            "{scheme}: {:?}",
+            upstream.seen().len()
+        );
     }
 }
 

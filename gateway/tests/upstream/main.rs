@@ -27,8 +27,14 @@ fn gateway(url: &str, keys: &[(&str, &str)]) -> Gateway {
         let key = key.to_uppercase().replace('.', "__");
         format!("GATEWAY__UPSTREAMS__DEFAULT__{key}")
     };
-    let named: Vec<_> = keys.iter().map(|(key, value)| (name(key), *value)).collect();
-    let mut more: Vec<_> = named.iter().map(|(key, value)| (key.as_str(), *value)).collect();
+    let named: Vec<_> = keys
+        .iter()
+        .map(|(key, value)| (name(key), *value))
+        .collect();
+    let mut more: Vec<_> = named
+        .iter()
+        .map(|(key, value)| (key.as_str(), *value))
+        .collect();
     // What a test breaks on purpose must not keep the next request from being sent.
     more.push(("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "1000"));
     Gateway::start(url, &more)

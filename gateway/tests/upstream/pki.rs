@@ -65,7 +65,10 @@ impl Pki {
         let mut config = builder
             .with_single_cert(vec![self.certificate()], key)
             .unwrap();
-        config.alpn_protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
+        config.alpn_protocols = protocols
+            .iter()
+            .map(|name| name.as_bytes().to_vec())
+            .collect();
         Arc::new(config)
     }
 }

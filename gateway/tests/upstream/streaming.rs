@@ -35,7 +35,9 @@ async fn events(speaks: Speaks) -> (Upstream, Sender) {
 }
 
 async fn next(body: &mut Incoming) -> Option<hyper::Result<Bytes>> {
-    let frame = timeout(PATIENCE, body.frame()).await.expect("a frame in time")?;
+    let frame = timeout(PATIENCE, body.frame())
+        .await
+        .expect("a frame in time")?;
     Some(frame.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
@@ -47,7 +49,9 @@ async fn each_event_is_there_before_the_next_is_sent() {
         let gateway = gateway(&upstream.url(scheme), &keys);
         let mut client = Client::connect(gateway.proxy()).await;
         // The head is there before any of the body.
-        let answer = client.send(request(Method::GET, "/proxy/events", &[])).await;
+        let answer = client
+            .send(request(Method::GET, "/proxy/events", &[]))
+            .await;
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
         assert!(!answer.headers().contains_key("content-length"));
         let mut body = answer.into_body();
@@ -69,14 +73,20 @@ async fn the_timeout_ends_at_the_head_and_the_idle_timeout_rules_the_body() {
         let keys = [("timeout", "400ms"), ("idle_timeout", "1500ms")];
         let gateway = gateway(&upstream.url(scheme), &keys);
         let mut client = Client::connect(gateway.proxy()).await;
-        let answer = client.send(request(Method::GET, "/proxy/events", &[])).await;
+        let answer = client
+            .send(request(Method::GET, "/proxy/events", &[]))
+            .await;
         let mut body = answer.into_body();
         let sender = sender.lock().unwrap().take().unwrap();
         // Three times the timeout, and never silent for as long as the idle timeout.
         for number in 0..4 {
             tokio::time::sleep(Duration::from_millis(300)).await;
             sender.send(Frame::data(Bytes::from(vec![number]))).unwrap();
-            assert_eq!(next(&mut body).await.unwrap().unwrap(), vec![number], "{scheme}");
+            assert_eq!(
+                next(&mut body).await.unwrap().unwrap(),
+                vec![number],
+                "{scheme}"
+            );
         }
         // Now it is silent.
         assert!(next(&mut body).await.unwrap().is_err(), "{scheme}");
@@ -102,9 +112,13 @@ async fn a_client_that_leaves_ends_the_upstreams_work() {
         let (upstream, sender) = events(speaks).await;
         let gateway = gateway(&upstream.url(scheme), &[]);
         let mut client = Client::connect(gateway.proxy()).await;
-        let answer = client.send(request(Method::GET, "/proxy/events", &[])).await;
+        let answer = client
+            .send(request(Method::GET, "/proxy/events", &[]))
+            .await;
         let sender = sender.lock().unwrap().take().unwrap();
         drop((answer, client));
-        timeout(PATIENCE, sender.closed()).await.expect("the stream ends");
+        timeout(PATIENCE, sender.closed())
+            .await
+            .expect("the stream ends");
     }
 }

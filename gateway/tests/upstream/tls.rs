@@ -17,7 +17,10 @@ async fn secure(pki: &Pki, protocols: &[&str]) -> Upstream {
 async fn http_2_is_spoken_where_both_sides_can() {
     let pki = Pki::new(LOCAL);
     let upstream = secure(&pki, &["h2", "http/1.1"]).await;
-    let gateway = gateway(&upstream.url("https"), &[("tls.ca_file", &pki.file("ca.pem"))]);
+    let gateway = gateway(
+        &upstream.url("https"),
+        &[("tls.ca_file", &pki.file("ca.pem"))],
+    );
     for _ in 0..5 {
         let answer = gateway.get("/proxy/thing?x=1").await;
         assert_eq!((answer.status, &answer.body[..]), (200, &b"hello"[..]));
@@ -46,7 +49,10 @@ async fn http_1_1_is_spoken_where_the_other_side_or_the_configuration_wants_it()
         (&["h2", "http/1.1"][..], "1.1"),
     ] {
         let upstream = secure(&pki, offered).await;
-        let gateway = gateway(&upstream.url("https"), &[("tls.ca_file", &ca), ("http", http)]);
+        let gateway = gateway(
+            &upstream.url("https"),
+            &[("tls.ca_file", &ca), ("http", http)],
+        );
         for _ in 0..3 {
             assert_eq!(gateway.get("/proxy/x").await.status, 200);
         }
@@ -71,10 +77,16 @@ async fn an_upstream_that_does_not_speak_the_version_asked_for_is_a_bad_gateway(
 async fn a_certificate_nobody_vouches_for_is_refused_unless_told_otherwise() {
     let (pki, other) = (Pki::new(LOCAL), Pki::new(LOCAL));
     let upstream = secure(&pki, &["h2"]).await;
-    let strict = gateway(&upstream.url("https"), &[("tls.ca_file", &other.file("ca.pem"))]);
+    let strict = gateway(
+        &upstream.url("https"),
+        &[("tls.ca_file", &other.file("ca.pem"))],
+    );
     let answer = strict.get("/proxy/x").await;
     assert_eq!(answer.status, 502);
-    assert_eq!(answer.header("proxy-status"), Some("edge;error=tls_certificate_error"));
+    assert_eq!(
+        answer.header("proxy-status"),
+        Some("edge;error=tls_certificate_error")
+    );
     assert_eq!(
         strict
             .metric(r#"gateway_upstream_requests_total{upstream="default",outcome="tls_error"}"#)
@@ -96,7 +108,10 @@ async fn a_certificate_for_another_name_is_refused_unless_that_name_is_asked_for
     let keys = [("tls.ca_file", &*ca), ("tls.server_name", "api.internal")];
     let right = gateway(&upstream.url("https"), &keys);
     assert_eq!(right.get("/proxy/x").await.status, 200);
-    assert_eq!(upstream.greetings()[0].name.as_deref(), Some("api.internal"));
+    assert_eq!(
+        upstream.greetings()[0].name.as_deref(),
+        Some("api.internal")
+    );
 }
 
 #[tokio::test]
@@ -141,8 +156,7 @@ async fn the_upstream_is_called_what_is_configured() {
         ] {
             let upstream = Upstream::start(speaks.clone()).await;
             let gateway = gateway(&upstream.url(scheme), &[("host", host)]);
-            let request =
-                client::request(Method::GET, "/proxy/x", &[("host", "shop.example")]);
+            let request = client::request(Method::GET, "/proxy/x", &[("host", "shop.example")]);
             assert_eq!(client::send(gateway.proxy(), request).await.status, 200);
             let seen = upstream.seen().remove(0);
             let name = seen.authority.or_else(|| {

@@ -34,7 +34,8 @@ pub(super) fn tls(
     let mut secure = secure.peekable();
     if secure.peek().is_none() {
         if material.roots.is_some() || material.identity.is_some() {
-            let message = format!("`{at}` has no effect: no endpoint of this upstream is `https://`");
+            let message =
+                format!("`{at}` has no effect: no endpoint of this upstream is `https://`");
             check.report.warning(&message);
         }
         return Some(None);

@@ -22,11 +22,7 @@ pub(super) fn upstream(
     let idle_timeout = check.timeout(at, "idle_timeout", raw.idle_timeout);
     let idle_connections = idle_connections(check, at, raw.idle_connections);
     let keepalive = check.timeout(at, "keepalive", raw.keepalive);
-    let lifetime = check.timeout(
-        at,
-        "max_connection_lifetime",
-        raw.max_connection_lifetime,
-    );
+    let lifetime = check.timeout(at, "max_connection_lifetime", raw.max_connection_lifetime);
     let requests = check.set(at, "max_connection_requests", raw.max_connection_requests);
     let protocol = check.set(at, "http", raw.http);
     let protocol = protocol.and_then(|Text(one)| agrees(check, at, one, endpoints.as_deref()?));
