@@ -66,9 +66,11 @@ impl Answers {
             Refusal::Limited { .. } => &self.limited,
             Refusal::CircuitOpen { .. } | Refusal::NoEndpoint => &self.circuit_open,
             Refusal::UpstreamTimeout => &self.timeout,
-            Refusal::ConnectFailed | Refusal::BrokenResponse | Refusal::AmbiguousResponse => {
-                &self.bad_gateway
-            }
+            Refusal::ConnectFailed
+            | Refusal::TlsFailed
+            | Refusal::BadCertificate
+            | Refusal::BrokenResponse
+            | Refusal::AmbiguousResponse => &self.bad_gateway,
             Refusal::NoRoute
             | Refusal::MethodNotAllowed(_)
             | Refusal::BadRequest(_)
