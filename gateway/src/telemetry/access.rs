@@ -170,6 +170,7 @@ mod tests {
         let entry = Entry {
             request_id: "abc",
             client: &"192.0.2.1",
+            protocol: "HTTP/1.1",
             method: "GET",
             route: "proxy",
             path: "/proxy/\"quoted\"\n",
