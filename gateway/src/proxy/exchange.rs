@@ -32,6 +32,7 @@ impl Proxy {
             .uri
             .authority()
             .map(|one| HeaderValue::try_from(one.as_str()).ok());
+        let is_absolute = authority.is_some();
         let host = authority.unwrap_or_else(|| head.headers.get(HOST).cloned());
         let origin = Origin {
             peer: &peer.text,
@@ -48,6 +49,9 @@ impl Proxy {
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         let headers = request.headers_mut();
+        if is_absolute && let Some(host) = &origin.host {
+            headers.insert(HOST, host.clone());
+        }
         headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
         if chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));

@@ -42,6 +42,10 @@ pub(super) enum Refusal {
     NoEndpoint,
     /// No connection to the upstream.
     ConnectFailed,
+    /// No TLS with the upstream.
+    TlsFailed,
+    /// The upstream is not who it should be.
+    BadCertificate,
     /// The upstream's answer broke HTTP, or never came whole.
     BrokenResponse,
     /// The upstream's answer can be read in more than one way.
@@ -155,9 +159,11 @@ impl Refusal {
             Self::Limited { .. } => AnswerKind::Limited,
             Self::CircuitOpen { .. } | Self::NoEndpoint => AnswerKind::CircuitOpen,
             Self::UpstreamTimeout => AnswerKind::Timeout,
-            Self::ConnectFailed | Self::BrokenResponse | Self::AmbiguousResponse => {
-                AnswerKind::BadGateway
-            }
+            Self::ConnectFailed
+            | Self::TlsFailed
+            | Self::BadCertificate
+            | Self::BrokenResponse
+            | Self::AmbiguousResponse => AnswerKind::BadGateway,
             Self::Expectation | Self::NotImplemented(_) => return None,
         })
     }
@@ -241,6 +247,22 @@ impl Refusal {
                 BLANK,
                 "Bad Gateway",
                 "No connection to the service could be made.",
+            ),
+            Self::TlsFailed => shape(
+                StatusCode::BAD_GATEWAY,
+                "tls_failed",
+                "tls_protocol_error",
+                BLANK,
+                "Bad Gateway",
+                "No secure connection to the service could be made.",
+            ),
+            Self::BadCertificate => shape(
+                StatusCode::BAD_GATEWAY,
+                "bad_certificate",
+                "tls_certificate_error",
+                BLANK,
+                "Bad Gateway",
+                "The service could not prove who it is.",
             ),
             Self::BrokenResponse => shape(
                 StatusCode::BAD_GATEWAY,

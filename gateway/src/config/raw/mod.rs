@@ -16,6 +16,7 @@ mod scalar;
 mod server;
 mod store;
 mod target;
+mod tls;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -32,6 +33,7 @@ pub(super) use scalar::{Algorithm, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use store::Store;
 pub(super) use target::{Edits, Redirect, Share};
+pub(super) use tls::Tls;
 pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.

@@ -17,10 +17,12 @@ use crate::policy::units::Micros;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Route {
     /// Its name in metrics and logs.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) name: Option<String>,
     /// Hosts it answers, `api.example.com` or `*.example.com` for all below; empty: any.
     pub(in super::super) hosts: Option<List<String>>,
     /// The path pattern: `/proxy/{*path}`, `/users/{id}`.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) path: Option<String>,
     /// The path sent upstream, with the pattern's parameters; absent: the path as it came.
     pub(in super::super) rewrite: Option<String>,
@@ -31,6 +33,7 @@ pub(in super::super) struct Route {
     /// Methods it answers; empty: any.
     pub(in super::super) methods: Option<List<Text<Method>>>,
     /// The upstream it goes to.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) upstream: Option<String>,
     /// Several upstreams by weight, instead of `upstream`.
     pub(in super::super) split: Option<List<Share>>,

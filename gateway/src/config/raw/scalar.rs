@@ -14,12 +14,14 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
+use super::endpoint;
 use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
+use crate::upstream::settings::{HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -93,6 +95,10 @@ impl<T: Scalar> JsonSchema for Text<T> {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let mut schema = json_schema!({ "type": "string" });
         if let Value::Object(hints) = T::hints() {
+            // A choice says it all; any other word needs its form told.
+            if !hints.contains_key("enum") {
+                schema.insert("title".to_owned(), T::EXPECTED.into());
+            }
             schema.ensure_object().extend(hints);
         }
         schema
@@ -210,6 +216,21 @@ impl Scalar for Quorum {
     }
 }
 
+impl Scalar for HostChoice {
+    const EXPECTED: &'static str = "`endpoint`, `keep` or a host";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "endpoint" => Ok(Self::Endpoint),
+            "keep" => Ok(Self::Keep),
+            name if name.contains(['/', '@', ',', '*']) => Err(format!(
+                "`{name}` is not a host: write `endpoint`, `keep` or a host like `api.internal`"
+            )),
+            name => endpoint::known_authority(name, name).map(Self::Named),
+        }
+    }
+}
+
 /// How a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
@@ -264,6 +285,13 @@ choice!(
     "reject" => Self::Reject,
     "drop" => Self::Drop,
     "allow" => Self::Allow
+);
+choice!(
+    Protocol,
+    "an HTTP version for upstreams",
+    "auto" => Self::Auto,
+    "1.1" => Self::Http1,
+    "2" => Self::Http2
 );
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);

@@ -11,6 +11,7 @@ mod log;
 mod pattern;
 mod route;
 mod store;
+mod tls;
 mod upstream;
 
 use std::time::Duration;
