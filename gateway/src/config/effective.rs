@@ -14,7 +14,7 @@ use super::shape::Shape;
 use super::tree::Tree;
 
 /// The sections in the order a reader expects them.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "server",
     "admin",
     "store",
@@ -22,6 +22,7 @@ const SECTIONS: [&str; 8] = [
     "upstreams",
     "auth",
     "limits",
+    "answers",
     "routes",
 ];
 

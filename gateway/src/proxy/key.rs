@@ -12,7 +12,7 @@ use http::{HeaderMap, HeaderName};
 use sha2::{Digest as _, Sha256};
 
 use super::record::Context;
-use super::settings::{AuthKind, AuthSettings, RouteSettings};
+use super::settings::{AuthKind, AuthSettings, Pattern, RouteSettings};
 use crate::limiter::settings::{KeyPart, KeySettings};
 use crate::policy::ids::{ClientId, MAX_TEXT};
 
@@ -28,6 +28,7 @@ pub(super) enum Key {
 }
 
 /// One part of a key.
+#[derive(Debug)]
 pub(super) enum Part {
     Client,
     Everybody,
@@ -38,14 +39,8 @@ pub(super) enum Part {
     Header(HeaderName, bool),
     Cookie(String),
     Claim(String),
-    /// The route's own pattern: whatever else chose the route, this is where the parameter stands.
-    Path(Box<matchit::Router<()>>, String),
-}
-
-impl std::fmt::Debug for Part {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Part").field("kind", &self.kind()).finish()
-    }
+    /// A parameter of the path, by its place in the route's pattern.
+    Path(usize),
 }
 
 impl Key {
@@ -88,6 +83,14 @@ impl Key {
         Cow::Owned(ClientId::Text(text.into()))
     }
 
+    /// Whether it has a part of the path's parameters.
+    pub(super) fn has_parameters(&self) -> bool {
+        match self {
+            Self::Client | Self::Everybody(_) => false,
+            Self::Parts(parts) => parts.iter().any(|part| matches!(part, Part::Path(_))),
+        }
+    }
+
     /// What the request says, as it says it, for those who are exempt by it.
     pub(super) fn said(&self, context: &Context, headers: &HeaderMap) -> String {
         match self {
@@ -123,10 +126,11 @@ impl Part {
             KeyPart::Cookie(name) => Self::Cookie(name.clone()),
             KeyPart::Claim(name) => Self::Claim(name.clone()),
             KeyPart::Path(name) => {
-                let mut pattern = matchit::Router::new();
-                // A pattern that cannot be matched is refused with the route.
-                let _ = pattern.insert(route.path.clone(), ());
-                Self::Path(Box::new(pattern), name.clone())
+                let pattern = Pattern::new(&route.path);
+                let names = pattern.map(|pattern| pattern.names).unwrap_or_default();
+                let place = names.iter().position(|own| **own == **name);
+                // A path without it says nothing of it.
+                Self::Path(place.unwrap_or(usize::MAX))
             }
         }
     }
@@ -142,7 +146,7 @@ impl Part {
             Self::Header(..) => "header",
             Self::Cookie(_) => "cookie",
             Self::Claim(_) => "claim",
-            Self::Path(..) => "path",
+            Self::Path(_) => "path",
         }
     }
 
@@ -180,10 +184,11 @@ impl Part {
                 .get(name)
                 .map(|value| String::from_utf8_lossy(value.as_bytes())),
             Self::Cookie(name) => cookie(headers, name).map(Cow::from),
-            Self::Path(pattern, name) => pattern
-                .at(context.uri.path())
-                .ok()
-                .and_then(|found| found.params.get(name).map(decoded)),
+            Self::Path(place) => context
+                .parameters
+                .as_ref()
+                .and_then(|values| values.get(*place))
+                .map(|value| decoded(value)),
         };
         said.filter(|said| !said.is_empty())
     }

@@ -79,6 +79,11 @@ impl Limits {
         }
     }
 
+    /// Whether one counts by a parameter of the path.
+    pub(super) fn have_parameters(&self) -> bool {
+        self.entries.iter().any(|entry| entry.key.has_parameters())
+    }
+
     /// Takes the tokens of one request, or refuses it.
     pub(super) async fn take(
         &self,

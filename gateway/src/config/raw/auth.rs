@@ -10,7 +10,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
-use super::scalar::{OneOrMany, Text};
+use super::scalar::Text;
+use super::several::OneOrMany;
 use crate::policy::units::Micros;
 use crate::proxy::settings::OnFailure;
 

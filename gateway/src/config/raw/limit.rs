@@ -7,7 +7,8 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
-use super::scalar::{Algorithm, OneOrMany, Text};
+use super::scalar::{Algorithm, Text};
+use super::several::OneOrMany;
 use crate::limiter::settings::{KeyPart, OnStoreFailure};
 use crate::policy::units::{Micros, Rate};
 

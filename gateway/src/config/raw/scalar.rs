@@ -10,15 +10,18 @@ use std::net::{IpAddr, SocketAddr};
 use http::{HeaderName, Method};
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
-use serde::de::{Deserialize, Deserializer, Error, SeqAccess, Visitor};
+use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
-use crate::limiter::settings::{KeyPart, OnStoreFailure};
+use super::endpoint;
+use super::server::EncodedSlashes;
+use crate::limiter::settings::OnStoreFailure;
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
-use crate::proxy::settings::{OnFailure, Underscores};
+use crate::proxy::settings::{DotSegments, DoubleSlashes, OnFailure, Underscores};
 use crate::telemetry::settings::LogFormat;
+use crate::upstream::settings::{HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -205,113 +208,6 @@ impl Scalar for HeaderName {
     }
 }
 
-impl Scalar for jsonwebtoken::Algorithm {
-    const EXPECTED: &'static str = "an algorithm like `RS256`";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let known =
-            "HS256, HS384, HS512, RS256, RS384, RS512, PS256, PS384, PS512, ES256, ES384 or EdDSA";
-        let hint = || format!("`{text}` is not an algorithm for tokens: write {known}");
-        if text == "none" {
-            return Err(format!("`none` is no signature: write {known}"));
-        }
-        text.parse().map_err(|_| hint())
-    }
-}
-
-impl Scalar for KeyPart {
-    const EXPECTED: &'static str = "a key to count by";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        let named = |name: &str| (!name.is_empty()).then(|| name.to_owned());
-        let known = match text.split_once(':') {
-            Some(("header", name)) => name
-                .parse::<HeaderName>()
-                .ok()
-                .map(|name| Self::Header(name.to_string())),
-            Some(("cookie", name)) => named(name).map(Self::Cookie),
-            Some(("claim", name)) => named(name).map(Self::Claim),
-            Some(("path", name)) => named(name).map(Self::Path),
-            Some(_) => None,
-            None => match text {
-                "client" => Some(Self::Client),
-                "global" => Some(Self::Global),
-                "route" => Some(Self::Route),
-                "api_key" => Some(Self::ApiKey),
-                "subject" => Some(Self::Subject),
-                _ => None,
-            },
-        };
-        known.ok_or_else(|| {
-            format!("`{text}` is not a key to count by: write `client`, `global`, `route`, `api_key`, `subject`, `header:NAME`, `cookie:NAME`, `claim:NAME`, `path:PARAMETER`, or a list of them")
-        })
-    }
-
-    fn hints() -> Value {
-        json!({ "examples": ["client", "api_key", "header:x-tenant"] })
-    }
-}
-
-impl Scalar for String {
-    const EXPECTED: &'static str = "a text";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        Ok(text.to_owned())
-    }
-}
-
-/// One value, or a list of them.
-#[derive(Clone, Debug)]
-pub(in super::super) struct OneOrMany<T>(pub(in super::super) Vec<T>);
-
-impl<'de, T: Scalar> Deserialize<'de> for OneOrMany<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(Words(PhantomData))
-    }
-}
-
-struct Words<T>(PhantomData<T>);
-
-impl<'de, T: Scalar> Visitor<'de> for Words<T> {
-    type Value = OneOrMany<T>;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}, or a list", T::EXPECTED)
-    }
-
-    fn visit_str<E: Error>(self, text: &str) -> Result<Self::Value, E> {
-        let one = T::parse(text).map_err(E::custom)?;
-        Ok(OneOrMany(vec![one]))
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Self::Value, A::Error> {
-        let mut many = Vec::new();
-        while let Some(Text(one)) = list.next_element::<Text<T>>()? {
-            many.push(one);
-        }
-        Ok(OneOrMany(many))
-    }
-}
-
-impl<T: Scalar> JsonSchema for OneOrMany<T> {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> Cow<'static, str> {
-        format!("{}, or a list", T::EXPECTED).into()
-    }
-
-    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
-        let one = Text::<T>::json_schema(generator).to_value();
-        json_schema!({
-            "type": ["string", "array"],
-            "title": format!("{}, or a list", T::EXPECTED),
-            "items": one,
-        })
-    }
-}
-
 impl Scalar for Quorum {
     const EXPECTED: &'static str = "`auto` or a number of replicas";
 
@@ -330,20 +226,26 @@ impl Scalar for Quorum {
     }
 }
 
+impl Scalar for HostChoice {
+    const EXPECTED: &'static str = "`endpoint`, `keep` or a host";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "endpoint" => Ok(Self::Endpoint),
+            "keep" => Ok(Self::Keep),
+            name if name.contains(['/', '@', ',', '*']) => Err(format!(
+                "`{name}` is not a host: write `endpoint`, `keep` or a host like `api.internal`"
+            )),
+            name => endpoint::known_authority(name, name).map(Self::Named),
+        }
+    }
+}
+
 /// How a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
     /// Tokens added continuously up to a capacity.
     TokenBucket,
-}
-
-/// What becomes of a path with dot segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum DotSegments {
-    /// The request is refused.
-    Reject,
-    /// The upstream resolves them.
-    Forward,
 }
 
 /// A scalar that is one of a few words.
@@ -367,7 +269,26 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
-choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
+choice!(
+    DotSegments,
+    "a rule for dot segments",
+    "reject" => Self::Reject,
+    "resolve" => Self::Resolve,
+    "forward" => Self::Forward
+);
+choice!(
+    DoubleSlashes,
+    "a rule for slashes in a row",
+    "reject" => Self::Reject,
+    "merge" => Self::Merge,
+    "forward" => Self::Forward
+);
+choice!(
+    EncodedSlashes,
+    "a rule for encoded slashes",
+    "reject" => Self::Reject,
+    "forward" => Self::Forward
+);
 choice!(
     Underscores,
     "a rule for underscores",
@@ -376,6 +297,13 @@ choice!(
     "allow" => Self::Allow
 );
 choice!(OnFailure, "a way to go on without an answer", "deny" => Self::Deny, "allow" => Self::Allow);
+choice!(
+    Protocol,
+    "an HTTP version for upstreams",
+    "auto" => Self::Auto,
+    "1.1" => Self::Http1,
+    "2" => Self::Http2
+);
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(
     OnStoreFailure,

@@ -5,12 +5,15 @@
 mod answer;
 mod auth;
 mod circuit;
+mod http2;
+mod header;
 mod limit;
 mod listener;
 mod log;
 mod pattern;
 mod route;
 mod store;
+mod tls;
 mod upstream;
 
 use std::time::Duration;
@@ -73,6 +76,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let shared = raw.store.url.is_some() || raw.store.url_file.is_some();
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
+    let health = answer::health(check, raw.server.health);
+    let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
     let around = auth::Around {
         known: &known,
@@ -98,6 +103,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
             routes,
             auth,
             counting,
+            answers: answers?,
+            health: health?,
             identity: identity?,
             strictness: strictness?,
             tunnel_idle_timeout: tunnel_idle_timeout?,

@@ -5,7 +5,7 @@ use http::uri::PathAndQuery;
 
 use super::super::super::path::KeyPath;
 use super::super::super::raw::{External, List, Text};
-use super::super::Check;
+use super::super::{Check, route};
 use super::{Around, ours};
 use crate::proxy::settings::ExternalSettings;
 
@@ -18,7 +18,8 @@ pub(super) fn external(
 ) -> Option<ExternalSettings> {
     let hint = "write the name of the upstream that is asked";
     let upstream = check.required(at, "upstream", raw.upstream, hint);
-    let upstream = upstream.and_then(|name| around.known.upstream(check, at, name));
+    let upstream =
+        upstream.and_then(|name| route::upstream(check, &at.key("upstream"), &name, around.known));
     let path = check.set(at, "path", raw.path);
     let path = path.and_then(|path| match path.parse::<PathAndQuery>() {
         Ok(target) if path.starts_with('/') => Some(target),
@@ -36,7 +37,7 @@ pub(super) fn external(
         response_headers.push(ours(check, &place, name)?);
     }
     Some(ExternalSettings {
-        upstream: upstream?.as_str().into(),
+        upstream: upstream?,
         path: path?,
         timeout: timeout?,
         on_failure: on_failure?.0,
