@@ -27,6 +27,7 @@ mod sanity;
 mod upgrade;
 mod attempts;
 mod exchange;
+mod grpc;
 
 pub use body::Body;
 pub use build::Parts;
@@ -188,7 +189,9 @@ impl Proxy {
         record.context.decision = refusal.label();
         let request_id = &record.context.request_id;
         let mut response = refusal.response(request_id, self.hop.name());
-        if let Some(route) = record.route() {
+        if let Some(call) = &record.context.grpc {
+            response = call.dress(response, refusal.detail(), refusal.retry_after());
+        } else if let Some(route) = record.route() {
             let facts = Facts {
                 request_id: request_id.to_str().unwrap_or_default(),
                 retry_after: refusal.retry_after().unwrap_or_default(),
@@ -221,10 +224,12 @@ impl Proxy {
 
     fn begin(&self, peer: &Peer, head: &Head) -> Record {
         let address = self.identify.address(peer.address, &head.headers);
+        let started = Instant::now();
         Record::begin(
             &self.recorder,
             Context {
-                started: Instant::now(),
+                started,
+                grpc: grpc::Call::of(head, started),
                 request_id: headers::request_id(&head.headers),
                 client: self.identify.client(address),
                 method: head.method.clone(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::grpc::Call;
 use super::limit::Told;
 use super::route::Route;
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
@@ -108,6 +109,8 @@ pub(super) struct Context {
     pub(super) client: ClientId,
     pub(super) method: Method,
     pub(super) uri: Uri,
+    /// What is known of it as a call of gRPC, if it is one.
+    pub(super) grpc: Option<Call>,
     pub(super) upstream: Option<UpstreamName>,
     pub(super) upstream_time: Option<Duration>,
     pub(super) attempts: u32,

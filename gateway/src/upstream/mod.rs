@@ -24,8 +24,9 @@ use std::cell::Cell;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, Response, Version};
 
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::ids::UpstreamName;
 use settings::Settings;
 
@@ -35,6 +36,7 @@ pub struct Upstream {
     name: UpstreamName,
     timeout: Duration,
     failure_statuses: Vec<u16>,
+    grpc_failure_statuses: Vec<GrpcStatus>,
     endpoints: Vec<Rc<Endpoint>>,
     next: Cell<usize>,
 }
@@ -51,6 +53,7 @@ impl Upstream {
             name: settings.name.clone(),
             timeout: settings.timeout,
             failure_statuses: settings.failure_statuses.clone(),
+            grpc_failure_statuses: settings.grpc_failure_statuses.clone(),
             endpoints: endpoints.collect(),
             next: Cell::new(offset),
         }
@@ -68,10 +71,20 @@ impl Upstream {
         self.timeout
     }
 
-    /// Whether an answer with this status counts as a failure of the upstream.
+    /// Whether an answer counts as a failure of the upstream: by its status, or by gRPC's, which comes over HTTP/2 alone.
     #[must_use]
-    pub fn is_failure(&self, status: StatusCode) -> bool {
-        self.failure_statuses.contains(&status.as_u16())
+    pub fn is_failure<B>(&self, response: &Response<B>) -> bool {
+        self.failure_statuses.contains(&response.status().as_u16())
+            || (response.version() == Version::HTTP_2 && self.is_grpc_failure(response.headers()))
+    }
+
+    /// Whether headers or trailers hold a status of gRPC that counts as a failure.
+    #[must_use]
+    pub fn is_grpc_failure(&self, fields: &HeaderMap) -> bool {
+        fields.get("grpc-status").is_some_and(|status| {
+            let status = GrpcStatus::from_wire(status.as_bytes());
+            self.grpc_failure_statuses.contains(&status)
+        })
     }
 
     /// The endpoint for the next attempt: round robin.
@@ -84,7 +97,7 @@ impl Upstream {
             .cloned()
     }
 
-    /// Sends one request to `endpoint` and waits for the response head.
+    /// Sends one request to `endpoint` and waits for the response head, no longer than the client does who told its `patience`.
     ///
     /// # Errors
     /// [`AttemptError`] says what broke, whose fault it was and whether the endpoint may have seen the request.
@@ -92,15 +105,19 @@ impl Upstream {
         &self,
         endpoint: &Rc<Endpoint>,
         request: Request<RequestBody>,
+        patience: Option<Duration>,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
-        match tokio::time::timeout(self.timeout, attempt::send(endpoint, request)).await {
+        let own = patience.filter(|patience| *patience < self.timeout);
+        let limit = own.unwrap_or(self.timeout);
+        match tokio::time::timeout(limit, attempt::send(endpoint, request)).await {
             Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
             // What the client has not sent yet, the upstream cannot answer.
             Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
                 Err(AttemptError::Client(UploadFault::TooSlow))
             }
+            Err(_) if own.is_some() => Err(AttemptError::Deadline),
             Err(_) => Err(AttemptError::Timeout),
         }
     }

@@ -7,6 +7,7 @@ use http::uri::Authority;
 
 pub use super::tls::{Tls, TlsError, TlsMaterial};
 use crate::policy::circuit::CircuitSpec;
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::ids::UpstreamName;
 
 /// A set of interchangeable endpoints behind one circuit.
@@ -40,6 +41,8 @@ pub struct Settings {
     pub circuit: CircuitSpec,
     /// Response statuses that count as failures.
     pub failure_statuses: Vec<u16>,
+    /// Statuses of gRPC that count as failures.
+    pub grpc_failure_statuses: Vec<GrpcStatus>,
 }
 
 /// One address of an upstream.
