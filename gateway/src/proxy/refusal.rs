@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::Body;
 use super::sanity::Fault;
+use super::settings::AnswerKind;
 use crate::policy::ids::PolicyName;
 use crate::policy::units::Micros;
 
@@ -144,6 +145,27 @@ impl Refusal {
             self,
             Self::BadRequest(_) | Self::Faulty(_) | Self::Expectation | Self::NotImplemented(_)
         )
+    }
+
+    /// By what answers of the configuration's own are told apart.
+    pub(super) const fn kind(&self) -> Option<AnswerKind> {
+        Some(match self {
+            Self::NoRoute => AnswerKind::NotFound,
+            Self::MethodNotAllowed(_) => AnswerKind::MethodNotAllowed,
+            Self::Faulty(Fault::BodyTooLarge | Fault::HeadTooLarge | Fault::UriTooLong) => {
+                AnswerKind::TooLarge
+            }
+            Self::BadRequest(_) | Self::Faulty(_) => AnswerKind::BadRequest,
+            Self::Limited { .. } => AnswerKind::Limited,
+            Self::CircuitOpen { .. } | Self::NoEndpoint => AnswerKind::CircuitOpen,
+            Self::UpstreamTimeout => AnswerKind::Timeout,
+            Self::ConnectFailed
+            | Self::TlsFailed
+            | Self::BadCertificate
+            | Self::BrokenResponse
+            | Self::AmbiguousResponse => AnswerKind::BadGateway,
+            Self::Expectation | Self::NotImplemented(_) => return None,
+        })
     }
 
     /// What the access log calls it.

@@ -16,11 +16,12 @@ use serde_json::{Value, json};
 use super::super::shape::nearest;
 use super::super::secret::{Password, Secret};
 use super::endpoint;
+use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
 use crate::policy::units::{Micros, Rate, parse_span};
-use crate::proxy::settings::Underscores;
+use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
 use crate::upstream::settings::{HostChoice, Protocol};
 
@@ -254,15 +255,6 @@ pub(in super::super) enum Algorithm {
     TokenBucket,
 }
 
-/// What becomes of a path with dot segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum DotSegments {
-    /// The request is refused.
-    Reject,
-    /// The upstream resolves them.
-    Forward,
-}
-
 /// A scalar that is one of a few words.
 macro_rules! choice {
     ($choice:ty, $expected:literal, $($word:literal => $value:expr),+) => {
@@ -284,7 +276,26 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
-choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
+choice!(
+    DotSegments,
+    "a rule for dot segments",
+    "reject" => Self::Reject,
+    "resolve" => Self::Resolve,
+    "forward" => Self::Forward
+);
+choice!(
+    DoubleSlashes,
+    "a rule for slashes in a row",
+    "reject" => Self::Reject,
+    "merge" => Self::Merge,
+    "forward" => Self::Forward
+);
+choice!(
+    EncodedSlashes,
+    "a rule for encoded slashes",
+    "reject" => Self::Reject,
+    "forward" => Self::Forward
+);
 choice!(
     Underscores,
     "a rule for underscores",
