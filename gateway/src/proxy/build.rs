@@ -19,7 +19,7 @@ use crate::limiter::Limiter;
 use crate::store::Store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{self, Upstream};
+use crate::upstream::{self, Directory, Upstream};
 
 /// What a proxy is made with, besides its settings: the handles of its thread.
 #[derive(Debug)]
@@ -32,6 +32,8 @@ pub struct Parts {
     pub store: Store,
     /// The process's view of the circuits.
     pub breaker: Arc<Breaker>,
+    /// The process's upstreams, with who they are and how they fare.
+    pub directory: Arc<Directory>,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
     /// Where access lines go, if anywhere.
@@ -55,7 +57,7 @@ impl Proxy {
             .iter()
             .map(|one| guard(one, &parts))
             .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| missing("", "circuit", ""))?;
+            .ok_or_else(|| missing("", "upstream", ""))?;
         Ok(Self {
             routes: RouteTable::new(routes)?,
             identify: Identify::new(&settings.identity),
@@ -77,7 +79,7 @@ impl Proxy {
 fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Guarded>> {
     let circuit = parts.breaker.circuit(&settings.name)?;
     let metrics = UpstreamMetrics::new(&parts.metrics, settings.name.as_str());
-    let upstream = Upstream::new(settings, parts.index);
+    let upstream = Upstream::new(parts.directory.of(&settings.name)?, parts.index);
     Some(Rc::new(Guarded::new(
         upstream,
         circuit,

@@ -26,6 +26,7 @@ mod build;
 mod sanity;
 mod upgrade;
 mod attempts;
+mod affinity;
 mod exchange;
 
 pub use body::Body;

@@ -31,10 +31,14 @@ pub(super) async fn connect(endpoint: &Rc<Endpoint>) -> Result<Sender, AttemptEr
 }
 
 async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let authority = endpoint.authority();
-    let host = authority.host();
-    let port = authority.port_u16().unwrap_or(80);
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+    let stream = match endpoint.address() {
+        Some(address) => TcpStream::connect(address).await?,
+        None => {
+            let authority = endpoint.authority();
+            let host = authority.host().trim_matches(['[', ']']);
+            TcpStream::connect((host, authority.port_u16().unwrap_or(80))).await?
+        }
+    };
     stream.set_nodelay(true)?;
     Ok(stream)
 }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod answer;
+mod balance;
 mod endpoint;
 mod limit;
 mod log;
@@ -24,10 +25,12 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
+pub(super) use balance::{Dns, Ejection, Health};
+pub(super) use endpoint::Endpoint;
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Retry, Route};
-pub(super) use scalar::{Algorithm, DotSegments, Text};
+pub(super) use scalar::{Algorithm, Balance, DotSegments, Text};
 pub(super) use server::Server;
 pub(super) use store::Store;
 pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};

@@ -19,6 +19,7 @@ use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
 use crate::proxy::settings::Underscores;
 use crate::telemetry::settings::LogFormat;
+use crate::upstream::settings::Family;
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -216,6 +217,17 @@ pub(in super::super) enum Algorithm {
     TokenBucket,
 }
 
+/// Which endpoint is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Balance {
+    /// In turn.
+    RoundRobin,
+    /// The less loaded of two.
+    LeastLoaded,
+    /// The same one for the same key.
+    Hash,
+}
+
 /// What becomes of a path with dot segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum DotSegments {
@@ -246,6 +258,14 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
+choice!(
+    Balance,
+    "a way to balance",
+    "round_robin" => Self::RoundRobin,
+    "least_loaded" => Self::LeastLoaded,
+    "hash" => Self::Hash
+);
+choice!(Family, "a family of addresses", "any" => Self::Any, "ipv4" => Self::V4, "ipv6" => Self::V6);
 choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
 choice!(
     Underscores,
