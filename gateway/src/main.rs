@@ -37,7 +37,11 @@ enum Command {
     /// Show the fleet in this terminal, each second.
     Top(top::Options),
     /// Print the JSON Schema of the configuration file.
-    Schema,
+    Schema {
+        /// A table of every key instead, in Markdown.
+        #[arg(long)]
+        markdown: bool,
+    },
 }
 
 #[derive(Args)]
@@ -66,6 +70,6 @@ fn main() -> ExitCode {
         Some(Command::Demo { replicas }) => demo::demo(usize::from(replicas)),
         Some(Command::Health(file)) => health::health(&Source::from_process(file.config)),
         Some(Command::Top(options)) => top::top(&options),
-        Some(Command::Schema) => run::schema(),
+        Some(Command::Schema { markdown }) => run::schema(markdown),
     }
 }

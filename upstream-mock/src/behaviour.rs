@@ -35,6 +35,16 @@ pub(crate) enum Behaviour {
     Bytes(u64),
     /// The length of what was sent.
     Sink,
+    /// A number for the analytics service.
+    StoreMetric,
+    /// What the analytics service has of them.
+    Summary,
+    /// A message, told back.
+    EchoMessage,
+    /// A text that never changes.
+    Fixed(&'static str),
+    /// Server-sent events.
+    Events { count: u32, every: Duration },
     /// What was asked.
     Anything,
 }
@@ -74,7 +84,21 @@ impl Behaviour {
                 chunks: parameters::chunks(uri, "chunks", 10)?,
                 every: parameters::wait(uri, "ms", 100)?,
             },
+            "/events" => Self::Events {
+                count: parameters::chunks(uri, "count", 10)?,
+                every: parameters::wait(uri, "ms", 100)?,
+            },
             "/sink" => Self::Sink,
+            "/api/metrics" if method == Method::POST => Self::StoreMetric,
+            "/api/metrics/summary" => Self::Summary,
+            "/data" if method == Method::POST => Self::EchoMessage,
+            "/api/external-data" | "/external" => {
+                Self::Fixed(r#"{"source":"external","data":{"value":42}}"#)
+            }
+            "/downstream" => Self::Fixed(r#"{"service":"downstream","status":"ok"}"#),
+            "/users" => {
+                Self::Fixed(r#"{"users":[{"id":1,"name":"user-1"},{"id":2,"name":"user-2"}]}"#)
+            }
             path => Self::of_segment(path)?,
         })
     }

@@ -5,7 +5,9 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body::{Frame, SizeHint};
+use http::{HeaderMap, HeaderValue};
+use http_body::{Body as _, Frame, SizeHint};
+use hyper::body::Incoming;
 use tokio::time::{Instant, Interval, MissedTickBehavior, Sleep};
 
 static BLOCK: [u8; 64 * 1024] = [b'x'; 64 * 1024];
@@ -33,7 +35,11 @@ pub(crate) enum Body {
         sent: u32,
         of: u32,
         clock: Option<Interval>,
+        /// Whether they are server-sent events.
+        events: bool,
     },
+    /// What the client sends, as it comes, then a gRPC status of 0.
+    Grpc(Option<Incoming>),
 }
 
 impl Body {
@@ -59,7 +65,21 @@ impl Body {
             clock.set_missed_tick_behavior(MissedTickBehavior::Delay);
             clock
         });
-        Self::Lines { sent: 0, of, clock }
+        Self::Lines {
+            sent: 0,
+            of,
+            clock,
+            events: false,
+        }
+    }
+
+    /// `of` server-sent events, one `every` so often.
+    pub(crate) fn events(of: u32, every: Duration) -> Self {
+        let mut lines = Self::lines(of, every);
+        if let Self::Lines { events, .. } = &mut lines {
+            *events = true;
+        }
+        lines
     }
 }
 
@@ -68,6 +88,27 @@ fn filler(left: &mut u64) -> Bytes {
     let size = usize::try_from(*left).map_or(BLOCK.len(), |left| left.min(BLOCK.len()));
     *left -= size as u64;
     Bytes::from_static(BLOCK.get(..size).unwrap_or_default())
+}
+
+/// The next piece of what the client sends, told back at once, or the trailers that end it.
+fn grpc(
+    body: &mut Option<Incoming>,
+    context: &mut Context<'_>,
+) -> Poll<Option<Result<Frame<Bytes>, BrokenOff>>> {
+    while let Some(incoming) = body {
+        match ready!(Pin::new(incoming).poll_frame(context)) {
+            Some(Ok(frame)) if frame.is_data() => return Poll::Ready(Some(Ok(frame))),
+            Some(Ok(_)) => {}
+            Some(Err(_)) => return Poll::Ready(Some(Err(BrokenOff))),
+            None => {
+                *body = None;
+                let mut trailers = HeaderMap::new();
+                trailers.insert("grpc-status", HeaderValue::from_static("0"));
+                return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+            }
+        }
+    }
+    Poll::Ready(None)
 }
 
 impl http_body::Body for Body {
@@ -96,12 +137,22 @@ impl http_body::Body for Body {
                 data
             }
             Self::Lines { sent, of, .. } if sent == of => return Poll::Ready(None),
-            Self::Lines { sent, clock, .. } => {
+            Self::Grpc(body) => return grpc(body, context),
+            Self::Lines {
+                sent,
+                clock,
+                events,
+                ..
+            } => {
                 if let Some(clock) = clock {
                     ready!(clock.poll_tick(context));
                 }
                 *sent += 1;
-                Bytes::from(format!("chunk {sent}\n"))
+                Bytes::from(if *events {
+                    format!("id: {sent}\ndata: event {sent}\n\n")
+                } else {
+                    format!("chunk {sent}\n")
+                })
             }
         };
         Poll::Ready(Some(Ok(Frame::data(data))))
@@ -113,6 +164,7 @@ impl http_body::Body for Body {
             Self::Filler(left) => *left == 0,
             Self::Cut { .. } => false,
             Self::Lines { sent, of, .. } => sent == of,
+            Self::Grpc(body) => body.is_none(),
         }
     }
 
@@ -122,7 +174,7 @@ impl http_body::Body for Body {
             Self::Filler(left) => SizeHint::with_exact(*left),
             Self::Cut { declared, .. } => SizeHint::with_exact(*declared),
             // Unknown, so that it goes out chunked.
-            Self::Lines { .. } => SizeHint::default(),
+            Self::Lines { .. } | Self::Grpc(_) => SizeHint::default(),
         }
     }
 }

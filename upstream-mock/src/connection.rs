@@ -5,16 +5,19 @@ use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use hyper::server::conn::http1;
+use http::StatusCode;
+use hyper::server::conn::{http1, http2};
 use hyper::service::service_fn;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::body::BrokenOff;
 use crate::respond::{NoResponse, Responder};
+use crate::websocket;
 
 /// Serves until `shutdown`, then closes the listener and every connection before it returns.
 pub(crate) async fn accept(
@@ -54,13 +57,52 @@ async fn recover(error: &io::Error) {
 async fn serve(stream: TcpStream, peer: SocketAddr, responder: Arc<Responder>) {
     // Without it, a small answer would wait for the acknowledgement of the one before.
     let _ = stream.set_nodelay(true);
-    let service = service_fn(|request| responder.respond(peer, request));
+    if speaks_http2(&stream).await {
+        let service = service_fn(move |request| {
+            let responder = Arc::clone(&responder);
+            async move { responder.respond(peer, request).await }
+        });
+        // What a behaviour breaks off is a stream here, which hyper resets.
+        let _ = http2::Builder::new(TokioExecutor::new())
+            .serve_connection(TokioIo::new(stream), service)
+            .await;
+        return;
+    }
+    let switched = AtomicBool::new(false);
+    let service = service_fn(|request| async {
+        let response = responder.respond(peer, request).await?;
+        switched.store(
+            response.status() == StatusCode::SWITCHING_PROTOCOLS,
+            Ordering::Release,
+        );
+        Ok::<_, NoResponse>(response)
+    });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    if let Err(error) = Pin::new(&mut connection).await
-        && broken_off(&error)
-    {
-        // Closed with no time to linger, a socket sends a reset instead of an orderly end.
-        let _ = connection.into_parts().io.into_inner().set_zero_linger();
+    match Pin::new(&mut connection).await {
+        Ok(()) if switched.load(Ordering::Acquire) => {
+            let parts = connection.into_parts();
+            websocket::echo(parts.io.into_inner(), parts.read_buf).await;
+        }
+        Err(error) if broken_off(&error) => {
+            // Closed with no time to linger, a socket sends a reset instead of an orderly end.
+            let _ = connection.into_parts().io.into_inner().set_zero_linger();
+        }
+        _ => {}
+    }
+}
+
+/// Whether the client begins with HTTP/2's preface (RFC 9113, section 3.4), of which no method is a beginning.
+async fn speaks_http2(stream: &TcpStream) -> bool {
+    let mut start = [0; 3];
+    loop {
+        match stream.peek(&mut start).await {
+            Ok(3) => return start == *b"PRI",
+            Ok(read) if read > 0 && b"PRI".starts_with(start.get(..read).unwrap_or_default()) => {
+                // The rest of a preface follows at once: whoever sends it in bytes waits for nobody.
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            _ => return false,
+        }
     }
 }
 

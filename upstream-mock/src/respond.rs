@@ -12,10 +12,12 @@ use http_body_util::BodyExt;
 use hyper::body::Incoming;
 use serde_json::{Value, json};
 
+use crate::analytics::{self, Analytics};
 use crate::behaviour::{Behaviour, Control};
 use crate::body::{Body, BrokenOff};
 use crate::recorder::{BODY_PREFIX, Recorder, Recording};
 use crate::settings::Settings;
+use crate::websocket;
 
 /// Why a request got no response.
 #[derive(Debug, thiserror::Error)]
@@ -34,6 +36,7 @@ pub(crate) struct Responder {
     failing: AtomicBool,
     dice: Mutex<fastrand::Rng>,
     recorder: Recorder,
+    analytics: Analytics,
 }
 
 /// A request's body once it has been read.
@@ -51,6 +54,7 @@ impl Responder {
             failing: AtomicBool::new(settings.failing),
             dice: Mutex::new(dice),
             recorder: Recorder::default(),
+            analytics: Analytics::default(),
             settings,
         }
     }
@@ -85,6 +89,17 @@ impl Responder {
                 StatusCode::PAYLOAD_TOO_LARGE,
                 &json!({"error": "too large"}),
             ));
+        }
+        if is_grpc(&head) {
+            pause(self.settings.latency).await;
+            return Ok(if self.fails() {
+                grpc_failure()
+            } else {
+                grpc(body)
+            });
+        }
+        if let Some(switch) = websocket::switch(&head) {
+            return Ok(switch);
         }
         let received = receive(body, recording.as_ref()).await?;
         pause(self.settings.latency).await;
@@ -148,6 +163,22 @@ impl Responder {
             Behaviour::Bytes(length) => body("application/octet-stream", Body::Filler(length)),
             Behaviour::Stream { chunks, every } => body("text/plain", Body::lines(chunks, every)),
             Behaviour::Sink => answer(StatusCode::OK, &json!({"body_length": received.length})),
+            Behaviour::StoreMetric => {
+                let (status, value) = self.analytics.store(&received.prefix);
+                answer(status, &value)
+            }
+            Behaviour::Summary => {
+                let (status, value) = self.analytics.summary(&head.uri);
+                answer(status, &value)
+            }
+            Behaviour::EchoMessage => {
+                let (status, value) = analytics::echo_message(&received.prefix);
+                answer(status, &value)
+            }
+            Behaviour::Fixed(text) => body("application/json", Body::Whole(text.into())),
+            Behaviour::Events { count, every } => {
+                body("text/event-stream", Body::events(count, every))
+            }
             // The first two were answered before the body was read.
             Behaviour::Control(_) | Behaviour::Early | Behaviour::Anything => {
                 answer(StatusCode::OK, &asked(head, received))
@@ -168,6 +199,28 @@ impl Responder {
                 .f64()
                 < rate
     }
+}
+
+fn is_grpc(head: &request::Parts) -> bool {
+    let content_type = head.headers.get(CONTENT_TYPE);
+    content_type.is_some_and(|value| value.as_bytes().starts_with(b"application/grpc"))
+}
+
+/// Whatever was called answers with what it was sent, message by message.
+fn grpc(request: Incoming) -> Response<Body> {
+    body("application/grpc", Body::Grpc(Some(request)))
+}
+
+/// gRPC's `UNAVAILABLE`, in an answer without a message.
+fn grpc_failure() -> Response<Body> {
+    let mut response = body("application/grpc", Body::empty());
+    let headers = response.headers_mut();
+    headers.insert("grpc-status", HeaderValue::from_static("14"));
+    headers.insert(
+        "grpc-message",
+        HeaderValue::from_static("simulated failure"),
+    );
+    response
 }
 
 /// Reads a body to its end and keeps no more of it than an echo tells.

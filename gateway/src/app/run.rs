@@ -78,11 +78,20 @@ pub fn check(source: &Source) -> ExitCode {
     }
 }
 
-/// `gateway schema`: the JSON Schema of the configuration.
+/// `gateway schema`: the JSON Schema of the configuration, or a table of its keys.
 #[must_use]
-pub fn schema() -> ExitCode {
-    say(&format!("{:#}\n", config::schema()));
-    ExitCode::SUCCESS
+pub fn schema(markdown: bool) -> ExitCode {
+    if !markdown {
+        say(&format!("{:#}\n", config::schema()));
+        return ExitCode::SUCCESS;
+    }
+    match config::reference() {
+        Ok(page) => {
+            say(&page);
+            ExitCode::SUCCESS
+        }
+        Err(problems) => complain(BAD_CONFIGURATION, &problems),
+    }
 }
 
 /// Blocks until the process is asked to stop. A signal that cannot be listened for leaves the others.

@@ -20,6 +20,7 @@ mod plain;
 mod read;
 mod settings;
 mod effective;
+mod reference;
 
 pub use path::{KeyPath, Step};
 pub use problem::{Origin, Problem, Problems};
@@ -82,4 +83,12 @@ pub fn load(source: &Source) -> Result<Config, Problems> {
 #[must_use]
 pub fn schema() -> serde_json::Value {
     shape::schema()
+}
+
+/// Every key, in Markdown: a table for each section of a configuration file.
+///
+/// # Errors
+/// Built-in defaults that cannot be read.
+pub fn reference() -> Result<String, Problems> {
+    Ok(reference::page()?)
 }

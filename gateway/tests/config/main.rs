@@ -11,6 +11,7 @@ mod defaults;
 mod environment;
 mod example;
 mod plain;
+mod pages;
 mod printed;
 mod refused;
 mod secrets;

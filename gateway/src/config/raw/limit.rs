@@ -16,8 +16,10 @@ pub(in super::super) struct Limit {
     /// Whom it counts: each `client` address, or `global` for everybody together.
     pub(in super::super) key: Option<Text<KeySettings>>,
     /// The most tokens a bucket holds.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) capacity: Option<u64>,
     /// Tokens added per duration, continuously: `10/s`, `100/1m`.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) refill: Option<Text<Rate>>,
     /// Whether a replica may hold tokens ahead; without, every request asks the store.
     pub(in super::super) leases: Option<bool>,

@@ -14,14 +14,17 @@ use crate::policy::units::Micros;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Route {
     /// Its name in metrics and logs.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) name: Option<String>,
     /// The path pattern: `/proxy/{*path}`, `/users/{id}`.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) path: Option<String>,
     /// The path sent upstream, with the pattern's parameters; absent: the path as it came.
     pub(in super::super) rewrite: Option<String>,
     /// Methods it answers; empty: any.
     pub(in super::super) methods: Option<List<Text<Method>>>,
     /// The upstream it goes to.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) upstream: Option<String>,
     /// The limits a request must pass, all of them.
     pub(in super::super) limits: Option<List<String>>,

@@ -93,6 +93,10 @@ impl<T: Scalar> JsonSchema for Text<T> {
     fn json_schema(_: &mut SchemaGenerator) -> Schema {
         let mut schema = json_schema!({ "type": "string" });
         if let Value::Object(hints) = T::hints() {
+            // A choice says it all; any other word needs its form told.
+            if !hints.contains_key("enum") {
+                schema.insert("title".to_owned(), T::EXPECTED.into());
+            }
             schema.ensure_object().extend(hints);
         }
         schema

@@ -16,6 +16,7 @@ use crate::upstream::settings::HashKey;
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Upstream {
     /// Where it listens, at least one: `http://HOST:PORT`, or `{ url = "http://HOST:PORT", weight = 3 }`. A name stands for all its addresses.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) endpoints: Option<List<Endpoint>>,
     /// Which endpoint is next: in turn, the less loaded of two drawn at random, or the same one for the same key.
     pub(in super::super) balance: Option<Text<Balance>>,
@@ -74,8 +75,10 @@ pub(in super::super) struct Circuit {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Ratio {
     /// Failures ÷ calls that open the circuit, above 0 and at most 1.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) threshold: Option<f64>,
     /// Calls within the window below which the share says nothing.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) minimum: Option<u32>,
 }
 
@@ -84,9 +87,12 @@ pub(in super::super) struct Ratio {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Slow {
     /// From how long on a call is slow.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) duration: Option<Text<Micros>>,
     /// Slow calls ÷ calls that open the circuit, above 0 and at most 1.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) threshold: Option<f64>,
     /// Calls within the window below which the share says nothing.
+    #[schemars(extend("x-required" = true))]
     pub(in super::super) minimum: Option<u32>,
 }
