@@ -7,7 +7,7 @@
 //! every thread writes twice; and where each thread keeps its own requests even, their sum is even.
 
 use std::cell::Cell;
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -223,7 +223,7 @@ fn endpoints(
     known: &[Rc<Endpoint>],
     load: &Rc<Cell<usize>>,
 ) -> Vec<Rc<Endpoint>> {
-    let known: HashMap<u64, &Rc<Endpoint>> =
+    let known: BTreeMap<u64, &Rc<Endpoint>> =
         known.iter().map(|one| (one.member().id, one)).collect();
     let endpoint = |member: &Arc<Member>| match known.get(&member.id) {
         Some(known) => Rc::clone(known),

@@ -1,6 +1,6 @@
 //! `ejection`, `health` and `dns` of `[upstreams.NAME]` as written. Must not: relate one key to another.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
 
 use http::HeaderName;
@@ -55,13 +55,39 @@ pub(in super::super) struct Dns {
     pub(in super::super) timeout: Option<Text<Micros>>,
     /// Which of a name's addresses are endpoints.
     pub(in super::super) family: Option<Text<Family>>,
-    /// Whom to ask, like `10.0.0.2:53`; empty: whom the system asks.
-    pub(in super::super) servers: Option<List<Text<SocketAddr>>>,
+    /// Whom to ask, like `10.0.0.2` or `10.0.0.2:5353`; empty: whom the system asks.
+    pub(in super::super) servers: Option<List<Text<NameServer>>>,
 }
 
 /// A status or a range of them.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Statuses(pub(in super::super) RangeInclusive<u16>);
+
+/// The port of DNS (RFC 1035, section 4.2).
+const DNS_PORT: u16 = 53;
+
+/// Where a name server listens.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct NameServer(pub(in super::super) SocketAddr);
+
+impl Scalar for NameServer {
+    const EXPECTED: &'static str = "a name server like `10.0.0.2`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        let address = text.parse::<SocketAddr>();
+        let alone = || {
+            let ip = text.parse::<IpAddr>();
+            ip.map(|ip| SocketAddr::new(ip, DNS_PORT))
+        };
+        address.or_else(|_| alone()).map(Self).map_err(|_| {
+            format!("`{text}` is not a name server: write its address, like `10.0.0.2` or `10.0.0.2:5353`")
+        })
+    }
+
+    fn hints() -> Value {
+        json!({ "examples": ["10.0.0.2", "10.0.0.2:5353"] })
+    }
+}
 
 impl Scalar for Statuses {
     const EXPECTED: &'static str = "a status like `200` or a range like `200-299`";

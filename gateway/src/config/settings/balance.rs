@@ -7,16 +7,17 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 
 use super::super::path::KeyPath;
-use super::super::problem::Origin;
 use super::super::raw::{Balance, Dns, Ejection, Health, Text, Upstream};
 use super::Check;
 use crate::policy::balance::Weight;
 use crate::policy::balance::ejection::EjectionSpec;
 use crate::policy::units::Micros;
-use crate::upstream::settings::{BalanceSettings, DnsSettings, HealthSettings, Rule};
+use crate::upstream::settings::{BalanceSettings, DnsSettings, HashKey, HealthSettings, Rule};
 
 /// Weights are relative: a hundredth is the least share beside another.
 pub(super) const HEAVIEST: Weight = 100;
+
+const NO_HASH: &str = r#"this has no effect without `balance = "hash"`"#;
 
 /// Which endpoint is next, and which may be.
 pub(super) fn balance(
@@ -38,29 +39,20 @@ pub(super) fn balance(
 }
 
 fn rule(check: &mut Check<'_>, at: &KeyPath, raw: &mut Upstream) -> Option<Rule> {
-    let Text(balance) = check.set(at, "balance", raw.balance.take())?;
+    let balance = check.set(at, "balance", raw.balance.take());
     let key = check.set(at, "hash", raw.hash.take());
     let bound = bound(check, at, raw.hash_bound);
-    if balance != Balance::Hash {
-        for name in ["hash", "hash_bound"] {
-            let path = at.key(name);
-            if check
-                .tree
-                .own_origin(&path)
-                .is_some_and(|origin| *origin != Origin::Default)
-            {
-                let message = r#"this has no effect without `balance = "hash"`"#;
-                return check.problem(&path, message);
-            }
-        }
+    let (Text(balance), Text(key), bound) = (balance?, key?, bound?);
+    if balance != Balance::Hash && key != HashKey::Client {
+        return check.problem(&at.key("hash"), NO_HASH);
+    }
+    if balance != Balance::Hash && bound.is_some() {
+        return check.problem(&at.key("hash_bound"), NO_HASH);
     }
     Some(match balance {
         Balance::RoundRobin => Rule::RoundRobin,
         Balance::LeastLoaded => Rule::LeastLoaded,
-        Balance::Hash => Rule::Hash {
-            key: key?.0,
-            bound: bound?,
-        },
+        Balance::Hash => Rule::Hash { key, bound },
     })
 }
 
@@ -151,7 +143,7 @@ pub(super) fn dns(check: &mut Check<'_>, at: &KeyPath, raw: Dns) -> Option<DnsSe
     let family = check.set(at, "family", raw.family);
     let servers: Option<Vec<SocketAddr>> = check
         .list(at, "servers", raw.servers)
-        .map(|listed| listed.into_iter().map(|(_, one)| one.0).collect());
+        .map(|listed| listed.into_iter().map(|(_, one)| one.0.0).collect());
     Some(DnsSettings {
         refresh: refresh.map(Micros::to_duration)?,
         timeout: timeout?,

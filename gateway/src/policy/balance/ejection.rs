@@ -38,7 +38,7 @@ impl EjectionSpec {
     /// Whether one more may be left out where `ejected` of `all` are already. So a lone endpoint never is.
     #[must_use]
     pub fn allows(&self, ejected: usize, all: usize) -> bool {
-        (ejected + 1) as f64 <= all as f64 * self.max_share && ejected + 1 <= all
+        (ejected + 1) as f64 <= all as f64 * self.max_share
     }
 }
 
