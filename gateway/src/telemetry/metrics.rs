@@ -36,6 +36,8 @@ pub struct Metrics {
     pub endpoint_ejections: Family<Total>,
     /// `gateway_upstream_endpoint_in_flight{upstream,endpoint}`
     pub endpoint_in_flight: Family<Gauge>,
+    /// `gateway_split_requests_total{route,upstream}`
+    pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
@@ -125,6 +127,12 @@ impl Metrics {
                 "gateway_upstream_endpoint_in_flight",
                 "Attempts at an endpoint whose answer is not complete, as of the last tick.",
                 &["upstream", "endpoint"],
+            ),
+            split_requests: family(
+                registry,
+                "gateway_split_requests_total",
+                "Requests of a route that is split, by the upstream chosen.",
+                &["route", "upstream"],
             ),
             retries: family(
                 registry,

@@ -6,6 +6,10 @@
 
 pub mod settings;
 mod body;
+mod tls;
+mod anyone;
+mod link;
+mod multiplexed;
 mod connect;
 mod endpoint;
 mod pool;
@@ -24,6 +28,7 @@ pub use directory::Directory;
 pub use endpoint::{Endpoint, InFlight};
 pub use member::{Member, MemberSnapshot, Standing};
 pub use membership::{Change, Hook, Membership};
+pub use tls::server_name;
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -173,7 +173,7 @@ mod tests {
             ("mock", true),
         ] {
             let endpoint = EndpointSettings {
-                scheme: http::uri::Scheme::HTTP,
+                scheme: crate::upstream::settings::Scheme::Http,
                 authority: authority.parse().unwrap(),
                 weight: 1,
             };

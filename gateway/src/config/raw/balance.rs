@@ -28,7 +28,7 @@ pub(in super::super) struct Ejection {
 /// Active checks of each endpoint.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(in super::super) struct Health {
+pub(in super::super) struct Checks {
     /// What is asked for with GET, like `/healthz`; absent: nothing is.
     pub(in super::super) path: Option<String>,
     /// `Host` of the question; absent: the endpoint's own.

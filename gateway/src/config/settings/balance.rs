@@ -7,7 +7,7 @@ use http::HeaderValue;
 use http::uri::PathAndQuery;
 
 use super::super::path::KeyPath;
-use super::super::raw::{Balance, Dns, Ejection, Health, Text, Upstream};
+use super::super::raw::{Balance, Checks, Dns, Ejection, Text, Upstream};
 use super::Check;
 use crate::policy::balance::Weight;
 use crate::policy::balance::ejection::EjectionSpec;
@@ -98,7 +98,7 @@ fn ejection_spec(
 pub(super) fn health(
     check: &mut Check<'_>,
     at: &KeyPath,
-    raw: Health,
+    raw: Checks,
 ) -> Option<Option<HealthSettings>> {
     let interval = check.timeout(at, "interval", raw.interval);
     let timeout = check.timeout(at, "timeout", raw.timeout);
