@@ -5,6 +5,7 @@
 mod answer;
 mod balance;
 mod circuit;
+mod http2;
 mod header;
 mod limit;
 mod listener;
