@@ -9,3 +9,4 @@ pub mod grpc;
 pub mod ids;
 pub mod token_bucket;
 pub mod circuit;
+pub mod balance;

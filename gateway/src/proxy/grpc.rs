@@ -155,7 +155,17 @@ mod tests {
             let expected = Some(Duration::from_millis(millis));
             assert_eq!(timeout(text.as_bytes()), expected, "{text}");
         }
-        for text in ["", "1", "m", "-1m", "+1m", "1.5S", "100000000S", "1s", "1 S"] {
+        for text in [
+            "",
+            "1",
+            "m",
+            "-1m",
+            "+1m",
+            "1.5S",
+            "100000000S",
+            "1s",
+            "1 S",
+        ] {
             assert_eq!(timeout(text.as_bytes()), None, "{text}");
         }
     }
@@ -171,7 +181,12 @@ mod tests {
         ] {
             assert!(is_grpc(yes.as_bytes()), "{yes}");
         }
-        for no in ["", "application/json", "application/grpcx", "application/grp"] {
+        for no in [
+            "",
+            "application/json",
+            "application/grpcx",
+            "application/grp",
+        ] {
             assert!(!is_grpc(no.as_bytes()), "{no}");
         }
     }

@@ -17,9 +17,17 @@ const MESSAGE: &[u8] = &[0, 0, 0, 0, 0];
 
 /// A call, with more headers.
 fn call(path: &str, more: &[(&str, &str)]) -> Request<client::RequestBody> {
-    let mut headers = vec![("content-type", "application/grpc+proto"), ("te", "trailers")];
+    let mut headers = vec![
+        ("content-type", "application/grpc+proto"),
+        ("te", "trailers"),
+    ];
     headers.extend_from_slice(more);
-    build(Method::POST, path, &headers, Full::new(Bytes::from_static(MESSAGE)).boxed())
+    build(
+        Method::POST,
+        path,
+        &headers,
+        Full::new(Bytes::from_static(MESSAGE)).boxed(),
+    )
 }
 
 async fn ask(gateway: &Gateway, more: &[(&str, &str)]) -> client::Answer {
@@ -48,14 +56,25 @@ fn message(status: &'static str) -> Answer {
 }
 
 async fn answering(answer: fn() -> Answer) -> Upstream {
-    Upstream::answering(Speaks::Http2, move |_: Seen, _: Request<Incoming>| async move { answer() }).await
+    Upstream::answering(
+        Speaks::Http2,
+        move |_: Seen, _: Request<Incoming>| async move { answer() },
+    )
+    .await
 }
 
 fn is_refusal(answer: &client::Answer, status: &str) {
     assert_eq!(answer.status, 200, "{answer:?}");
-    assert_eq!(answer.header("content-type"), Some("application/grpc+proto"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/grpc+proto")
+    );
     assert_eq!(answer.header("grpc-status"), Some(status), "{answer:?}");
-    assert!(answer.header("grpc-message").is_some_and(|text| !text.is_empty()));
+    assert!(
+        answer
+            .header("grpc-message")
+            .is_some_and(|text| !text.is_empty())
+    );
     assert!(answer.header("proxy-status").is_some());
     assert!(answer.header("x-request-id").is_some());
     assert!(answer.body.is_empty());
@@ -65,21 +84,30 @@ fn is_refusal(answer: &client::Answer, status: &str) {
 async fn a_call_that_cannot_be_made_is_told_so_in_grpcs_words() {
     let dead = gateway("h2c://127.0.0.1:1", &[]);
     is_refusal(&ask(&dead, &[]).await, "14");
-    is_refusal(&client::send(dead.proxy(), call("/nowhere", &[])).await, "12");
+    is_refusal(
+        &client::send(dead.proxy(), call("/nowhere", &[])).await,
+        "12",
+    );
     let silent = Upstream::answering(Speaks::Http2, |_, _| std::future::pending()).await;
     let slow = gateway(&silent.url("h2c"), &[("timeout", "100ms")]);
     is_refusal(&ask(&slow, &[]).await, "4");
     // Anything else is told in HTTP's.
     let answer = client::send(dead.proxy(), post("/proxy/x", "{}")).await;
     assert_eq!(answer.status, 502);
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"));
+    assert_eq!(
+        answer.header("content-type"),
+        Some("application/problem+json")
+    );
     assert_eq!(answer.header("grpc-status"), None);
 }
 
 #[tokio::test]
 async fn a_spent_limit_says_when_to_come_back() {
     let upstream = answering(|| message("0")).await;
-    let limits = [("RATE_LIMIT_CAPACITY", "1"), ("RATE_LIMIT_REFILL_RATE", "1")];
+    let limits = [
+        ("RATE_LIMIT_CAPACITY", "1"),
+        ("RATE_LIMIT_REFILL_RATE", "1"),
+    ];
     let gateway = gateway_with(&upstream.url("h2c"), &[], &limits);
     assert_eq!(ask(&gateway, &[]).await.status, 200);
     let refused = ask(&gateway, &[]).await;
@@ -96,10 +124,17 @@ async fn a_call_passes_whole_with_its_trailers() {
     let upstream = answering(|| message("0")).await;
     let gateway = gateway(&upstream.url("h2c"), &[]);
     let mut client = client::Client::connect(gateway.proxy()).await;
-    let more = [("connection", "te"), ("grpc-timeout", "5S"), ("x-meta", "1")];
+    let more = [
+        ("connection", "te"),
+        ("grpc-timeout", "5S"),
+        ("x-meta", "1"),
+    ];
     let answer = client.send(call("/proxy/shop.Cart/Add", &more)).await;
     assert_eq!(answer.headers()["content-type"], "application/grpc");
-    assert_eq!(answer.into_body().collect().await.unwrap().to_bytes(), MESSAGE);
+    assert_eq!(
+        answer.into_body().collect().await.unwrap().to_bytes(),
+        MESSAGE
+    );
     let seen = upstream.seen().remove(0);
     assert_eq!(seen.headers["te"], "trailers");
     assert_eq!(seen.headers["content-type"], "application/grpc+proto");
@@ -138,7 +173,10 @@ async fn a_call_that_fails_counts_as_a_failure_of_the_upstream() {
     assert!(opens(|| trailers_only("14"), &[]).await);
     assert!(opens(|| trailers_only("13"), &[]).await);
     // After its message it is one call more, beside the one that began well: a share of all counts it.
-    let share = [("circuit.ratio.threshold", "0.4"), ("circuit.ratio.minimum", "4")];
+    let share = [
+        ("circuit.ratio.threshold", "0.4"),
+        ("circuit.ratio.minimum", "4"),
+    ];
     assert!(opens(|| message("14"), &share).await);
     assert!(!opens(|| message("0"), &share).await);
     // What the client did wrong, or wanted too soon, does not.
