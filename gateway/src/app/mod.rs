@@ -6,6 +6,7 @@
 mod common;
 mod background;
 mod issuers;
+mod endpoints;
 mod observe;
 mod operate;
 mod report;

@@ -4,6 +4,7 @@
 
 mod answer;
 mod auth;
+mod balance;
 mod circuit;
 mod http2;
 mod header;

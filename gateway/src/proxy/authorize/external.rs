@@ -19,7 +19,7 @@ use crate::proxy::circuit::Guarded;
 use crate::proxy::record::Context;
 use crate::proxy::settings::{ExternalSettings, OnFailure};
 use crate::proxy::{Body, headers, sanity};
-use crate::upstream::{AttemptError, Received, RequestBody};
+use crate::upstream::{AttemptError, PickHint, Received, RequestBody};
 
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
@@ -115,9 +115,13 @@ impl External {
     async fn send(&self, mut request: Request<RequestBody>) -> Option<Received> {
         let permit = self.upstream.admit().await.ok()?;
         let upstream = self.upstream.upstream();
-        let endpoint = upstream.pick()?;
+        let anyone = PickHint {
+            hash: None,
+            tried: &[],
+        };
+        let endpoint = upstream.pick(anyone)?;
         request.headers_mut().insert(HOST, endpoint.host().clone());
-        let sending = upstream.send(&endpoint, request);
+        let sending = upstream.send(&endpoint, request, None);
         let result = match timeout(self.settings.timeout, sending).await {
             Ok(result) => result,
             Err(_) => Err(AttemptError::Timeout),
