@@ -28,7 +28,7 @@ impl Proxy {
     ) -> Result<(Received, Option<LateFailure>), Refusal> {
         let mut plan = Plan::new(route.retry(), request);
         loop {
-            let permit = upstream.admit().await?;
+            let permit = upstream.admit(&mut record.context).await?;
             let Some(request) = plan.request() else {
                 return Err(Refusal::NoEndpoint);
             };
@@ -39,7 +39,7 @@ impl Proxy {
                 request,
             )
             .await?;
-            let late = permit.report(&result).await;
+            let late = permit.report(&mut record.context, &result).await;
             match plan.next(result) {
                 Next::Done(Ok(received)) => return Ok((received, late)),
                 Next::Done(Err(error)) => return Err(forward::refusal(&error)),

@@ -19,6 +19,7 @@ use crate::limiter::Limiter;
 use crate::store::Store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Tracer;
 use crate::upstream::{self, Upstream};
 
 /// What a proxy is made with, besides its settings: the handles of its thread.
@@ -34,6 +35,8 @@ pub struct Parts {
     pub breaker: Arc<Breaker>,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
+    /// This thread's tracer.
+    pub tracer: Tracer,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
     /// Whether the proxy's own listener answers `/metrics`.
@@ -60,7 +63,7 @@ impl Proxy {
             routes: RouteTable::new(routes)?,
             identify: Identify::new(&settings.identity),
             upstreams: guarded,
-            recorder: Recorder::new(&parts.metrics, parts.access),
+            recorder: Recorder::new(&parts.metrics, parts.access, parts.tracer),
             hop: Hop::new(&settings.hop),
             strictness: settings.strictness,
             uploads: upstream::UploadBounds {

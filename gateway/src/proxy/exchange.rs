@@ -49,6 +49,10 @@ impl Proxy {
         *request.headers_mut() = head.headers;
         let headers = request.headers_mut();
         headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
+        if !record.context.trace.continues() {
+            headers.remove("tracestate");
+        }
+        forward::set_trace(headers, record.context.trace.header().clone());
         if chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }

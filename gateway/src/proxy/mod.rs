@@ -27,6 +27,7 @@ mod sanity;
 mod upgrade;
 mod attempts;
 mod exchange;
+mod spans;
 
 pub use body::Body;
 pub use build::Parts;
@@ -221,14 +222,19 @@ impl Proxy {
 
     fn begin(&self, peer: &Peer, head: &Head) -> Record {
         let address = self.identify.address(peer.address, &head.headers);
+        let trace = self.recorder.trace(&head.headers);
         Record::begin(
             &self.recorder,
             Context {
                 started: Instant::now(),
-                request_id: headers::request_id(&head.headers),
+                request_id: headers::request_id(&head.headers, &trace),
+                trace,
+                logged: self.recorder.logged(&head.headers),
                 client: self.identify.client(address),
                 method: head.method.clone(),
                 uri: head.uri.clone(),
+                version: head.version,
+                scheme: "http",
                 upstream: None,
                 upstream_time: None,
                 attempts: 0,

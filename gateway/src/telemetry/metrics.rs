@@ -52,6 +52,8 @@ pub struct Metrics {
     pub store_duration: Family<Histogram>,
     /// `gateway_replicas`
     pub replicas: Arc<Gauge>,
+    /// `gateway_trace_spans_dropped_total`
+    pub trace_spans_dropped: Arc<Counter>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -165,6 +167,11 @@ impl Metrics {
                 registry,
                 "gateway_replicas",
                 "Replicas that share the store, as last heard.",
+            ),
+            trace_spans_dropped: single(
+                registry,
+                "gateway_trace_spans_dropped_total",
+                "Spans dropped because the collector of traces was too slow or away.",
             ),
             log_lines_dropped: single(
                 registry,

@@ -15,6 +15,7 @@ mod route;
 mod scalar;
 mod server;
 mod store;
+mod traces;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -27,9 +28,10 @@ pub(super) use answer::{Answer, Answers, Value};
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Retry, Route};
-pub(super) use scalar::{Algorithm, DotSegments, Text};
+pub(super) use scalar::{Algorithm, DotSegments, SamplerName, Text};
 pub(super) use server::Server;
 pub(super) use store::Store;
+pub(super) use traces::Traces;
 pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.
@@ -47,6 +49,8 @@ pub(super) struct Raw {
     pub(super) store: Store,
     /// Logs.
     pub(super) log: Log,
+    /// Traces.
+    pub(super) traces: Traces,
     /// Upstreams by name: interchangeable endpoints behind one circuit.
     pub(super) upstreams: BTreeMap<String, Upstream>,
     /// Limits by name: what routes may ask of a client.

@@ -19,6 +19,7 @@ use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
 use crate::proxy::settings::Underscores;
 use crate::telemetry::settings::LogFormat;
+use crate::telemetry::traces::settings::Protocol;
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -220,6 +221,23 @@ pub(in super::super) enum Algorithm {
     TokenBucket,
 }
 
+/// Which traces are kept, by the names of OpenTelemetry's `OTEL_TRACES_SAMPLER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum SamplerName {
+    /// All.
+    AlwaysOn,
+    /// None.
+    AlwaysOff,
+    /// A share.
+    Ratio,
+    /// As the caller decided, else all.
+    ParentAlwaysOn,
+    /// As the caller decided, else none.
+    ParentAlwaysOff,
+    /// As the caller decided, else a share.
+    ParentRatio,
+}
+
 /// What becomes of a path with dot segments.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum DotSegments {
@@ -258,6 +276,17 @@ choice!(
     "drop" => Self::Drop,
     "allow" => Self::Allow
 );
+choice!(
+    SamplerName,
+    "a sampler",
+    "parentbased_always_on" => Self::ParentAlwaysOn,
+    "parentbased_always_off" => Self::ParentAlwaysOff,
+    "parentbased_traceidratio" => Self::ParentRatio,
+    "always_on" => Self::AlwaysOn,
+    "always_off" => Self::AlwaysOff,
+    "traceidratio" => Self::Ratio
+);
+choice!(Protocol, "a protocol", "http/protobuf" => Self::Http, "grpc" => Self::Grpc);
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);
 choice!(

@@ -10,6 +10,7 @@ mod log;
 mod pattern;
 mod route;
 mod store;
+mod traces;
 mod upstream;
 
 use std::time::Duration;
@@ -71,6 +72,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let admin = listener::admin(check, &raw.admin);
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
+    let traces = traces::traces(check, raw.traces);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
     let limits = check.named("limits", raw.limits, limit::limit);
     let routes = route::routes(check, raw.routes, &known);
@@ -79,6 +81,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         admin: admin?,
         store: store?,
         log: log?,
+        traces: traces?,
         upstreams,
         limits,
         proxy: proxy::settings::Settings {
