@@ -2,7 +2,6 @@
 //!
 //! Guarantees: nothing here runs for a request whose spans are not kept. Must not: tell a query, a header or a body.
 
-use http::Version;
 use tokio::time::Instant;
 
 use super::record::Context;
@@ -23,7 +22,7 @@ pub(super) fn request(
         KeyValue::new("http.response.status_code", i64::from(status)),
         KeyValue::new("url.path", context.uri.path().to_owned()),
         KeyValue::new("url.scheme", context.scheme),
-        KeyValue::new("network.protocol.version", version(context.version)),
+        KeyValue::new("network.protocol.version", version(context.protocol)),
         KeyValue::new("client.address", context.client.to_string()),
         KeyValue::new("gateway.decision", decision),
     ];
@@ -112,10 +111,9 @@ pub(super) fn store(operation: &'static str, about: &str, begun: Instant, answer
     }
 }
 
-fn version(version: Version) -> &'static str {
-    match version {
-        Version::HTTP_10 => "1.0",
-        Version::HTTP_2 => "2",
-        _ => "1.1",
-    }
+/// `HTTP/1.1` without its name.
+fn version(protocol: &'static str) -> &'static str {
+    protocol
+        .split_once('/')
+        .map_or(protocol, |(_, version)| version)
 }

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub upstream_requests: Family<Counter>,
     /// `gateway_upstream_request_duration_seconds{upstream}`
     pub upstream_duration: Family<Histogram>,
+    /// `gateway_split_requests_total{route,upstream}`
+    pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
@@ -54,6 +56,8 @@ pub struct Metrics {
     pub replicas: Arc<Gauge>,
     /// `gateway_trace_spans_dropped_total`
     pub trace_spans_dropped: Arc<Counter>,
+    /// `gateway_client_connections_ended_total{reason}`
+    pub connections_ended: Family<Counter>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -103,6 +107,12 @@ impl Metrics {
                 "gateway_upstream_request_duration_seconds",
                 "Time from an attempt's start to the upstream's response head.",
                 &["upstream"],
+            ),
+            split_requests: family(
+                registry,
+                "gateway_split_requests_total",
+                "Requests of a route that is split, by the upstream chosen.",
+                &["route", "upstream"],
             ),
             retries: family(
                 registry,
@@ -172,6 +182,12 @@ impl Metrics {
                 registry,
                 "gateway_trace_spans_dropped_total",
                 "Spans dropped because the collector of traces was too slow or away.",
+            ),
+            connections_ended: family(
+                registry,
+                "gateway_client_connections_ended_total",
+                "Connections of clients that the gateway ended in self-defence, by why.",
+                &["reason"],
             ),
             log_lines_dropped: single(
                 registry,

@@ -14,12 +14,15 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
+use super::endpoint;
+use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
-use crate::proxy::settings::Underscores;
+use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
-use crate::telemetry::traces::settings::Protocol;
+use crate::telemetry::traces::settings::ExportProtocol;
+use crate::upstream::settings::{HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -214,6 +217,21 @@ impl Scalar for Quorum {
     }
 }
 
+impl Scalar for HostChoice {
+    const EXPECTED: &'static str = "`endpoint`, `keep` or a host";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "endpoint" => Ok(Self::Endpoint),
+            "keep" => Ok(Self::Keep),
+            name if name.contains(['/', '@', ',', '*']) => Err(format!(
+                "`{name}` is not a host: write `endpoint`, `keep` or a host like `api.internal`"
+            )),
+            name => endpoint::known_authority(name, name).map(Self::Named),
+        }
+    }
+}
+
 /// How a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
@@ -238,15 +256,6 @@ pub(in super::super) enum SamplerName {
     ParentRatio,
 }
 
-/// What becomes of a path with dot segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum DotSegments {
-    /// The request is refused.
-    Reject,
-    /// The upstream resolves them.
-    Forward,
-}
-
 /// A scalar that is one of a few words.
 macro_rules! choice {
     ($choice:ty, $expected:literal, $($word:literal => $value:expr),+) => {
@@ -268,7 +277,26 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
-choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
+choice!(
+    DotSegments,
+    "a rule for dot segments",
+    "reject" => Self::Reject,
+    "resolve" => Self::Resolve,
+    "forward" => Self::Forward
+);
+choice!(
+    DoubleSlashes,
+    "a rule for slashes in a row",
+    "reject" => Self::Reject,
+    "merge" => Self::Merge,
+    "forward" => Self::Forward
+);
+choice!(
+    EncodedSlashes,
+    "a rule for encoded slashes",
+    "reject" => Self::Reject,
+    "forward" => Self::Forward
+);
 choice!(
     Underscores,
     "a rule for underscores",
@@ -286,7 +314,14 @@ choice!(
     "always_off" => Self::AlwaysOff,
     "traceidratio" => Self::Ratio
 );
-choice!(Protocol, "a protocol", "http/protobuf" => Self::Http, "grpc" => Self::Grpc);
+choice!(ExportProtocol, "a protocol", "http/protobuf" => Self::Http, "grpc" => Self::Grpc);
+choice!(
+    Protocol,
+    "an HTTP version for upstreams",
+    "auto" => Self::Auto,
+    "1.1" => Self::Http1,
+    "2" => Self::Http2
+);
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);
 choice!(

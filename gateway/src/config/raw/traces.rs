@@ -8,7 +8,7 @@ use serde::Deserialize;
 use super::super::secret::Password;
 use super::scalar::{SamplerName, Text};
 use crate::policy::units::Micros;
-use crate::telemetry::traces::settings::Protocol;
+use crate::telemetry::traces::settings::ExportProtocol;
 
 /// Traces: what requests belong to which story, told to a collector by OTLP.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -17,7 +17,7 @@ pub(in super::super) struct Traces {
     /// The collector's URL as it is used, like `http://127.0.0.1:4318/v1/traces` or, by gRPC, `http://127.0.0.1:4317`; absent: nothing is exported.
     pub(in super::super) endpoint: Option<String>,
     /// How spans travel: `http/protobuf` or `grpc`.
-    pub(in super::super) protocol: Option<Text<Protocol>>,
+    pub(in super::super) protocol: Option<Text<ExportProtocol>>,
     /// Headers sent to the collector, by name; values are never printed.
     pub(in super::super) headers: Option<BTreeMap<String, Header>>,
     /// The longest one batch may take to be sent.

@@ -4,6 +4,8 @@
 
 mod answer;
 mod circuit;
+mod http2;
+mod header;
 mod limit;
 mod listener;
 mod log;
@@ -11,6 +13,7 @@ mod pattern;
 mod route;
 mod store;
 mod traces;
+mod tls;
 mod upstream;
 
 use std::time::Duration;
@@ -73,6 +76,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
     let traces = traces::traces(check, raw.traces);
+    let health = answer::health(check, raw.server.health);
+    let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
     let limits = check.named("limits", raw.limits, limit::limit);
     let routes = route::routes(check, raw.routes, &known);
@@ -86,6 +91,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         limits,
         proxy: proxy::settings::Settings {
             routes,
+            answers: answers?,
+            health: health?,
             identity: identity?,
             strictness: strictness?,
             tunnel_idle_timeout: tunnel_idle_timeout?,

@@ -21,7 +21,7 @@ use opentelemetry_sdk::trace::{SpanData, SpanEvents, SpanExporter as _, SpanLink
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::time::{Instant, timeout_at};
 
-use super::settings::{ExportSettings, Protocol};
+use super::settings::{ExportProtocol, ExportSettings};
 use super::{Finished, Span};
 use crate::telemetry::clock::Moment;
 use crate::telemetry::series::Counter;
@@ -100,13 +100,13 @@ pub async fn export(
 
 fn exporter(settings: &ExportSettings) -> Result<SpanExporter, String> {
     let built = match settings.protocol {
-        Protocol::Grpc => SpanExporter::builder()
+        ExportProtocol::Grpc => SpanExporter::builder()
             .with_tonic()
             .with_endpoint(&settings.endpoint)
             .with_timeout(settings.timeout)
             .with_metadata(MetadataMap::from_headers(headers(&settings.headers)?))
             .build(),
-        Protocol::Http => SpanExporter::builder()
+        ExportProtocol::Http => SpanExporter::builder()
             .with_http()
             .with_shared_http_client(client(settings)?)
             .with_endpoint(&settings.endpoint)

@@ -33,7 +33,7 @@ pub enum Root {
 
 /// How spans travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Protocol {
+pub enum ExportProtocol {
     /// OTLP over gRPC.
     Grpc,
     /// OTLP over HTTP, in protobuf.
@@ -46,7 +46,7 @@ pub struct ExportSettings {
     /// The URL as it is: with `/v1/traces` for HTTP.
     pub endpoint: String,
     /// How they travel.
-    pub protocol: Protocol,
+    pub protocol: ExportProtocol,
     /// Headers sent along; values may be secret.
     pub headers: Vec<(String, String)>,
     /// The longest one batch may take.
