@@ -32,6 +32,7 @@ mod split;
 mod local;
 mod upgrade;
 mod attempts;
+mod affinity;
 mod exchange;
 mod spans;
 mod http2;
