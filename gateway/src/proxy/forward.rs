@@ -10,6 +10,7 @@ use http::{HeaderMap, HeaderValue, Request, Uri};
 use tokio::time::Instant;
 
 use super::affinity;
+use super::grpc::Call;
 use super::record::{Context, TRACEPARENT};
 use super::refusal::Refusal;
 use super::sanity::Fault;
@@ -26,7 +27,7 @@ pub(super) struct UpstreamMetrics {
     duration: Arc<Histogram>,
     ok: Arc<Counter>,
     failed: Arc<Counter>,
-    errors: [(&'static str, Arc<Counter>); 7],
+    errors: [(&'static str, Arc<Counter>); 8],
     pub(super) rejections: Arc<Counter>,
 }
 
@@ -39,6 +40,7 @@ impl UpstreamMetrics {
             "tls_error",
             "refused",
             "timeout",
+            "deadline",
             "broken",
             "client_gone",
         ];
@@ -53,7 +55,7 @@ impl UpstreamMetrics {
 
     fn count(&self, upstream: &Upstream, result: &Result<Received, AttemptError>) {
         match result {
-            Ok(response) if upstream.is_failure(response.status()) => self.failed.inc(),
+            Ok(response) if upstream.is_failure(response) => self.failed.inc(),
             Ok(_) => self.ok.inc(),
             Err(error) => {
                 let label = error.label();
@@ -98,7 +100,8 @@ pub(super) async fn send(
         set_trace(request.headers_mut(), header);
         span
     });
-    let result = upstream.send(endpoint, request).await;
+    let patience = context.grpc.as_ref().and_then(Call::patience);
+    let result = upstream.send(endpoint, request, patience).await;
     let elapsed = started.elapsed();
     if span.is_some() {
         let told = spans::attempt(context, endpoint, started, &result);
@@ -130,7 +133,7 @@ pub(super) fn refusal(error: &AttemptError) -> Refusal {
         AttemptError::Connect(_) | AttemptError::ConnectTimeout => Refusal::ConnectFailed,
         AttemptError::Tls(_) => Refusal::TlsFailed,
         AttemptError::Certificate(_) => Refusal::BadCertificate,
-        AttemptError::Timeout => Refusal::UpstreamTimeout,
+        AttemptError::Timeout | AttemptError::Deadline => Refusal::UpstreamTimeout,
         AttemptError::Broken(_) | AttemptError::Refused => Refusal::BrokenResponse,
         AttemptError::Client(UploadFault::Broken) => {
             Refusal::BadRequest("The request body ended early.")

@@ -13,6 +13,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::grpc::Call;
 use super::limit::Told;
 use super::route::{Parameters, Route, asked_host, host_name};
 use super::spans;
@@ -141,6 +142,8 @@ pub(super) struct Context {
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) scheme: &'static str,
+    /// What is known of it as a call of gRPC, if it is one.
+    pub(super) grpc: Option<Call>,
     pub(super) upstream: Option<UpstreamName>,
     pub(super) upstream_time: Option<Duration>,
     pub(super) attempts: u32,
