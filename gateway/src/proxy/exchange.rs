@@ -56,6 +56,10 @@ impl Proxy {
         if let Some(identity) = &record.context.identity {
             identity.announce(headers);
         }
+        if !record.context.trace.continues() {
+            headers.remove("tracestate");
+        }
+        forward::set_trace(headers, record.context.trace.header().clone());
         if chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }

@@ -8,6 +8,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use super::authorize::within;
 use super::key::Key;
@@ -15,6 +16,7 @@ use super::record::Context;
 use super::refusal::Refusal;
 use super::route::RouteError;
 use super::settings::{AuthSettings, CountingSettings, ExemptSettings, RouteSettings};
+use super::spans;
 use crate::limiter::{By, Limiter, Policy, Verdict, Verdicts, Want};
 use crate::policy::ids::{ClientId, PolicyName};
 
@@ -91,6 +93,7 @@ impl Limits {
         context: &mut Context,
         headers: &HeaderMap,
     ) -> Result<(), Refusal> {
+        let asking = context.trace.is_recording().then(Instant::now);
         let (policy, verdict) = match &self.entries[..] {
             [] => return Ok(()),
             [entry] => match entry.apply(context, headers) {
@@ -107,6 +110,11 @@ impl Limits {
             verdict,
             announcement: self.other_announcement(context, headers),
         });
+        if let (Some(begun), By::Store | By::Degraded) = (asking, verdict.by) {
+            let (name, answered) = (policy.settings().name.as_str(), verdict.by == By::Store);
+            let told = spans::store("take", name, begun, answered);
+            context.trace.called(None, told);
+        }
         if verdict.decision.passes() {
             return Ok(());
         }

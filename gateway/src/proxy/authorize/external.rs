@@ -18,7 +18,7 @@ use super::identity::amended;
 use crate::proxy::circuit::Guarded;
 use crate::proxy::record::Context;
 use crate::proxy::settings::{ExternalSettings, OnFailure};
-use crate::proxy::{Body, headers, sanity};
+use crate::proxy::{Body, forward, headers, sanity};
 use crate::upstream::{AttemptError, PickHint, Received, RequestBody};
 
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
@@ -64,7 +64,7 @@ impl External {
             OnFailure::Deny => Silent::Denied,
         };
         let request = self.question(context, head);
-        let mut received = self.send(request).await.ok_or(silent)?;
+        let mut received = self.send(context, request).await.ok_or(silent)?;
         let status = received.status();
         sanity::response(status, received.headers_mut(), false).map_err(|_| silent)?;
         match status {
@@ -106,14 +106,19 @@ impl External {
                 to.insert(name, value);
             }
         }
+        forward::set_trace(to, context.trace.header().clone());
         if let Some(identity) = &context.identity {
             identity.announce(to);
         }
         request
     }
 
-    async fn send(&self, mut request: Request<RequestBody>) -> Option<Received> {
-        let permit = self.upstream.admit().await.ok()?;
+    async fn send(
+        &self,
+        context: &mut Context,
+        mut request: Request<RequestBody>,
+    ) -> Option<Received> {
+        let permit = self.upstream.admit(context).await.ok()?;
         let upstream = self.upstream.upstream();
         let anyone = PickHint {
             hash: None,
@@ -126,7 +131,7 @@ impl External {
             Ok(result) => result,
             Err(_) => Err(AttemptError::Timeout),
         };
-        permit.report(&result).await;
+        permit.report(context, &result).await;
         result.ok()
     }
 
