@@ -51,7 +51,7 @@ impl Guarded {
         }
     }
 
-    pub(super) const fn name(&self) -> &UpstreamName {
+    pub(super) fn name(&self) -> &UpstreamName {
         self.upstream.name()
     }
 
