@@ -3,6 +3,8 @@
 mod answers;
 mod auth;
 mod counting;
+mod compression;
+mod cors;
 mod matching;
 mod pattern;
 mod retry;
@@ -18,6 +20,8 @@ pub use auth::{
     AddressesSettings, ApiKeysSettings, AuthKind, AuthSettings, BasicSettings, EnrolledKey,
     ExternalSettings, JwtSettings, OnFailure,
 };
+pub use compression::{Coding, CompressionLevel, CompressionSettings};
+pub use cors::{CorsHeaders, CorsOrigin, CorsOrigins, CorsSettings};
 pub use counting::{CountingSettings, ExemptSettings};
 pub use matching::{HeaderMatch, HostPattern, ValueMatch};
 pub use pattern::{MAX_PARAMETERS, Pattern, PatternError, Segment};
