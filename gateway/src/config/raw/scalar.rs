@@ -20,9 +20,10 @@ use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
-use crate::policy::units::{Micros, Rate, parse_span};
-use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
+use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
+use crate::proxy::settings::{Coding, CompressionLevel, DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
+use crate::telemetry::traces::settings::ExportProtocol;
 use crate::upstream::settings::{Family, HostChoice, Protocol};
 
 /// What can be read from one word.
@@ -129,6 +130,19 @@ impl Scalar for Rate {
 
     fn hints() -> Value {
         json!({ "examples": ["10/s", "100/1m", "5/60s"] })
+    }
+}
+
+impl Scalar for ByteSize {
+    const EXPECTED: &'static str = "a size like `64KiB`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error: crate::policy::units::UnitError| error.to_string())
+    }
+
+    fn hints() -> Value {
+        json!({ "examples": ["1KiB", "10MB"] })
     }
 }
 
@@ -255,6 +269,23 @@ pub(in super::super) enum Algorithm {
     TokenBucket,
 }
 
+/// Which traces are kept, by the names of OpenTelemetry's `OTEL_TRACES_SAMPLER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum SamplerName {
+    /// All.
+    AlwaysOn,
+    /// None.
+    AlwaysOff,
+    /// A share.
+    Ratio,
+    /// As the caller decided, else all.
+    ParentAlwaysOn,
+    /// As the caller decided, else none.
+    ParentAlwaysOff,
+    /// As the caller decided, else a share.
+    ParentRatio,
+}
+
 /// Which endpoint is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Balance {
@@ -310,6 +341,20 @@ choice!(
     "forward" => Self::Forward
 );
 choice!(
+    CompressionLevel,
+    "a level of compression",
+    "fast" => Self::Fast,
+    "balanced" => Self::Balanced,
+    "small" => Self::Small
+);
+choice!(
+    Coding,
+    "a coding",
+    "zstd" => Self::Zstd,
+    "br" => Self::Brotli,
+    "gzip" => Self::Gzip
+);
+choice!(
     EncodedSlashes,
     "a rule for encoded slashes",
     "reject" => Self::Reject,
@@ -322,6 +367,17 @@ choice!(
     "drop" => Self::Drop,
     "allow" => Self::Allow
 );
+choice!(
+    SamplerName,
+    "a sampler",
+    "parentbased_always_on" => Self::ParentAlwaysOn,
+    "parentbased_always_off" => Self::ParentAlwaysOff,
+    "parentbased_traceidratio" => Self::ParentRatio,
+    "always_on" => Self::AlwaysOn,
+    "always_off" => Self::AlwaysOff,
+    "traceidratio" => Self::Ratio
+);
+choice!(ExportProtocol, "a protocol", "http/protobuf" => Self::Http, "grpc" => Self::Grpc);
 choice!(
     Protocol,
     "an HTTP version for upstreams",
