@@ -138,7 +138,6 @@ const fn faulty(fault: Fault) -> Shape {
 }
 /// Bytes for a refusal's body: the longest there usually is.
 const ROOM: usize = 512;
-
 const BLANK: &str = "about:blank";
 /// Problem types of draft-ietf-httpapi-ratelimit-headers-11.
 const QUOTA: &str = "https://iana.org/assignments/http-problem-types#quota-exceeded";

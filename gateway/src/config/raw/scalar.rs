@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderName, Method};
+use http::Method;
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -213,16 +213,6 @@ impl Scalar for Password {
 
     fn hints() -> Value {
         json!({ "writeOnly": true, "format": "password" })
-    }
-}
-
-impl Scalar for HeaderName {
-    const EXPECTED: &'static str = "a header like `x-api-key`";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse().map_err(|_| {
-            format!("`{text}` is not the name of a header: write one like `x-api-key`")
-        })
     }
 }
 

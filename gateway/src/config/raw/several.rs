@@ -67,6 +67,16 @@ impl<T: Scalar> JsonSchema for OneOrMany<T> {
     }
 }
 
+impl Scalar for HeaderName {
+    const EXPECTED: &'static str = "a header like `x-api-key`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| {
+            format!("`{text}` is not the name of a header: write one like `x-api-key`")
+        })
+    }
+}
+
 impl Scalar for Algorithm {
     const EXPECTED: &'static str = "an algorithm like `RS256`";
 
