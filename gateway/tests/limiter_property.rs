@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gateway::limiter::settings::{KeySettings, OnStoreFailure, PolicySettings};
+use gateway::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use gateway::limiter::{Limiter, Policy, Shared, Verdicts, Want};
 use gateway::policy::ids::ClientId;
 use gateway::policy::token_bucket::BucketSpec;
@@ -30,11 +30,12 @@ fn limit(capacity: u64, rate: Rate, lease: Option<Duration>) -> PolicySettings {
     PolicySettings {
         name: "limit".into(),
         key: KeySettings::Global,
-        bucket: BucketSpec::new(capacity, rate).unwrap(),
+        spec: BucketSpec::new(capacity, rate).unwrap().into(),
         leases: lease.is_some(),
         lease_lifetime: lease.unwrap_or(Duration::from_millis(50)),
         on_store_failure: OnStoreFailure::Deny,
         shadow: false,
+        legacy_headers: LegacyHeaders::None,
     }
 }
 
@@ -280,7 +281,7 @@ fn a_steady_hammering_gets_what_the_limit_allows() {
             }
             admitted
         });
-        let refill = settings.bucket.refill();
+        let refill = settings.spec.bucket().unwrap().refill();
         let allowed = 100 + refill.tokens() * 10_000_000 / refill.per().get();
         assert!(
             admitted * 100 >= allowed * 98,

@@ -325,7 +325,7 @@ async fn a_cluster_serves_while_a_slot_moves() {
     assert_eq!(take(&store, "mover").await, Ok(1), "moved");
     let spec = BucketSpec::new(100_000, "1/1m".parse().unwrap()).unwrap();
     let left = store
-        .inspect(&bucket("mover"), &spec)
+        .inspect(&bucket("mover"), &spec.into())
         .await
         .unwrap()
         .remaining;

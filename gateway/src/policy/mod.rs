@@ -7,4 +7,7 @@
 pub mod units;
 pub mod ids;
 pub mod token_bucket;
+pub mod window;
+pub mod concurrency;
+pub mod limit;
 pub mod circuit;

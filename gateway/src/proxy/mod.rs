@@ -234,6 +234,7 @@ impl Proxy {
                 attempts: 0,
                 decision: "local",
                 limit: None,
+                slots: Vec::new(),
             },
         )
     }

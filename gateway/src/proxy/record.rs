@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::limit::Told;
 use super::route::Route;
+use crate::limiter::Slot;
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
@@ -114,6 +115,8 @@ pub(super) struct Context {
     pub(super) decision: &'static str,
     /// What the route's limits said.
     pub(super) limit: Option<Told>,
+    /// What limits on requests in flight hold for it; let go with the record.
+    pub(super) slots: Vec<Slot>,
 }
 
 /// The record of one request; written when it is dropped.

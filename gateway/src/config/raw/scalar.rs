@@ -14,9 +14,10 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
-use crate::limiter::settings::{KeySettings, OnStoreFailure};
+use crate::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
+use crate::policy::window::Counting;
 use crate::proxy::settings::Underscores;
 use crate::telemetry::settings::LogFormat;
 
@@ -213,11 +214,34 @@ impl Scalar for Quorum {
     }
 }
 
+impl Scalar for LegacyHeaders {
+    const EXPECTED: &'static str = "`true`, `false` or `epoch`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "false" => Ok(Self::None),
+            "true" => Ok(Self::Delta),
+            "epoch" => Ok(Self::Epoch),
+            _ => Err(format!(
+                "`{text}` is not a choice of headers: write `true`, `false` or `epoch`"
+            )),
+        }
+    }
+
+    fn hints() -> Value {
+        json!({ "type": ["boolean", "string"], "enum": [true, false, "epoch"] })
+    }
+}
+
 /// How a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
     /// Tokens added continuously up to a capacity.
     TokenBucket,
+    /// Requests in windows of time.
+    Window(Counting),
+    /// Requests in flight.
+    Concurrency,
 }
 
 /// What becomes of a path with dot segments.
@@ -249,7 +273,15 @@ macro_rules! choice {
     };
 }
 
-choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
+choice!(
+    Algorithm,
+    "an algorithm",
+    "token_bucket" => Self::TokenBucket,
+    "fixed_window" => Self::Window(Counting::Fixed),
+    "sliding_window" => Self::Window(Counting::Sliding),
+    "sliding_log" => Self::Window(Counting::Log),
+    "concurrency" => Self::Concurrency
+);
 choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
 choice!(
     Underscores,
