@@ -222,7 +222,7 @@ proptest! {
         let settings = limit(capacity, rate, Some(lifetime));
         let admitted = in_paused_time(play(&settings, &steps));
         let slack = Micros::from_millis(2 * millis);
-        prop_assert!(worst_excess(&settings.bucket, slack, &admitted) <= 0);
+        prop_assert!(worst_excess(settings.spec.bucket().unwrap(), slack, &admitted) <= 0);
     }
 
     #[test]
@@ -234,7 +234,7 @@ proptest! {
         let rate = Rate::new(rate, Micros::from_secs(1)).unwrap();
         let settings = limit(capacity, rate, None);
         let admitted = in_paused_time(play(&settings, &steps));
-        prop_assert!(worst_excess(&settings.bucket, Micros::ZERO, &admitted) <= 0);
+        prop_assert!(worst_excess(settings.spec.bucket().unwrap(), Micros::ZERO, &admitted) <= 0);
     }
 
     #[test]
@@ -313,6 +313,10 @@ fn leases_that_are_never_spent_do_not_add_up() {
     let steps: Vec<_> = trickle.chain(burst).collect();
     let admitted = in_paused_time(play(&settings, &steps));
     assert!(admitted.iter().map(|(_, cost)| cost).sum::<u64>() > 3_000);
-    let excess = worst_excess(&settings.bucket, Micros::from_millis(100), &admitted);
+    let excess = worst_excess(
+        settings.spec.bucket().unwrap(),
+        Micros::from_millis(100),
+        &admitted,
+    );
     assert!(excess <= 0, "{excess}");
 }

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub upstream_requests: Family<Counter>,
     /// `gateway_upstream_request_duration_seconds{upstream}`
     pub upstream_duration: Family<Histogram>,
+    /// `gateway_split_requests_total{route,upstream}`
+    pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
@@ -52,6 +54,8 @@ pub struct Metrics {
     pub store_duration: Family<Histogram>,
     /// `gateway_replicas`
     pub replicas: Arc<Gauge>,
+    /// `gateway_client_connections_ended_total{reason}`
+    pub connections_ended: Family<Counter>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -101,6 +105,12 @@ impl Metrics {
                 "gateway_upstream_request_duration_seconds",
                 "Time from an attempt's start to the upstream's response head.",
                 &["upstream"],
+            ),
+            split_requests: family(
+                registry,
+                "gateway_split_requests_total",
+                "Requests of a route that is split, by the upstream chosen.",
+                &["route", "upstream"],
             ),
             retries: family(
                 registry,
@@ -165,6 +175,12 @@ impl Metrics {
                 registry,
                 "gateway_replicas",
                 "Replicas that share the store, as last heard.",
+            ),
+            connections_ended: family(
+                registry,
+                "gateway_client_connections_ended_total",
+                "Connections of clients that the gateway ended in self-defence, by why.",
+                &["reason"],
             ),
             log_lines_dropped: single(
                 registry,

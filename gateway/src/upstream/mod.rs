@@ -6,6 +6,10 @@
 
 pub mod settings;
 mod body;
+mod tls;
+mod anyone;
+mod link;
+mod multiplexed;
 mod connect;
 mod endpoint;
 mod pool;
@@ -14,6 +18,7 @@ mod attempt;
 pub use attempt::{AttemptError, Received};
 pub use body::{RequestBody, ResponseBody, UploadBounds, UploadFault, UploadState};
 pub use endpoint::{Endpoint, InFlight};
+pub use tls::server_name;
 
 use std::cell::Cell;
 use std::rc::Rc;

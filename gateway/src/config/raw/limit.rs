@@ -2,8 +2,9 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::scalar::{Algorithm, Text};
+use super::scalar::{Algorithm, Scalar, Text};
 use crate::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure};
 use crate::policy::units::{Micros, Rate};
 
@@ -37,4 +38,23 @@ pub(in super::super) struct Limit {
     /// Whether answers also tell it in `X-RateLimit-Limit`, `-Remaining` and `-Reset`: `true` with seconds to wait in the last, `epoch`
     /// with seconds since 1970, or `false`.
     pub(in super::super) legacy_headers: Option<Text<LegacyHeaders>>,
+}
+
+impl Scalar for LegacyHeaders {
+    const EXPECTED: &'static str = "`true`, `false` or `epoch`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "false" => Ok(Self::None),
+            "true" => Ok(Self::Delta),
+            "epoch" => Ok(Self::Epoch),
+            _ => Err(format!(
+                "`{text}` is not a choice of headers: write `true`, `false` or `epoch`"
+            )),
+        }
+    }
+
+    fn hints() -> Value {
+        json!({ "type": ["boolean", "string"], "enum": [true, false, "epoch"] })
+    }
 }

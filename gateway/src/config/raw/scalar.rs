@@ -14,12 +14,15 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
-use crate::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure};
+use super::endpoint;
+use super::server::EncodedSlashes;
+use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{Micros, Rate, parse_span};
 use crate::policy::window::Counting;
-use crate::proxy::settings::Underscores;
+use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
+use crate::upstream::settings::{HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -214,22 +217,18 @@ impl Scalar for Quorum {
     }
 }
 
-impl Scalar for LegacyHeaders {
-    const EXPECTED: &'static str = "`true`, `false` or `epoch`";
+impl Scalar for HostChoice {
+    const EXPECTED: &'static str = "`endpoint`, `keep` or a host";
 
     fn parse(text: &str) -> Result<Self, String> {
         match text {
-            "false" => Ok(Self::None),
-            "true" => Ok(Self::Delta),
-            "epoch" => Ok(Self::Epoch),
-            _ => Err(format!(
-                "`{text}` is not a choice of headers: write `true`, `false` or `epoch`"
+            "endpoint" => Ok(Self::Endpoint),
+            "keep" => Ok(Self::Keep),
+            name if name.contains(['/', '@', ',', '*']) => Err(format!(
+                "`{name}` is not a host: write `endpoint`, `keep` or a host like `api.internal`"
             )),
+            name => endpoint::known_authority(name, name).map(Self::Named),
         }
-    }
-
-    fn hints() -> Value {
-        json!({ "type": ["boolean", "string"], "enum": [true, false, "epoch"] })
     }
 }
 
@@ -242,15 +241,6 @@ pub(in super::super) enum Algorithm {
     Window(Counting),
     /// Requests in flight.
     Concurrency,
-}
-
-/// What becomes of a path with dot segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum DotSegments {
-    /// The request is refused.
-    Reject,
-    /// The upstream resolves them.
-    Forward,
 }
 
 /// A scalar that is one of a few words.
@@ -282,13 +272,39 @@ choice!(
     "sliding_log" => Self::Window(Counting::Log),
     "concurrency" => Self::Concurrency
 );
-choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
+choice!(
+    DotSegments,
+    "a rule for dot segments",
+    "reject" => Self::Reject,
+    "resolve" => Self::Resolve,
+    "forward" => Self::Forward
+);
+choice!(
+    DoubleSlashes,
+    "a rule for slashes in a row",
+    "reject" => Self::Reject,
+    "merge" => Self::Merge,
+    "forward" => Self::Forward
+);
+choice!(
+    EncodedSlashes,
+    "a rule for encoded slashes",
+    "reject" => Self::Reject,
+    "forward" => Self::Forward
+);
 choice!(
     Underscores,
     "a rule for underscores",
     "reject" => Self::Reject,
     "drop" => Self::Drop,
     "allow" => Self::Allow
+);
+choice!(
+    Protocol,
+    "an HTTP version for upstreams",
+    "auto" => Self::Auto,
+    "1.1" => Self::Http1,
+    "2" => Self::Http2
 );
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);
