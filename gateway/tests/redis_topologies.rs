@@ -14,8 +14,11 @@ mod support {
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gateway::policy::concurrency::{SlotId, SlotsSpec};
 use gateway::policy::ids::{BucketId, ClientId};
 use gateway::policy::token_bucket::{Ask, BucketSpec};
+use gateway::policy::units::Micros;
+use gateway::policy::window::{Batch, Counting, WindowSpec};
 use gateway::store::settings::{Settings, StoreUrl};
 use gateway::store::{Health, Store, StoreError, health, op};
 use support::redis::{Certificates, Cluster, Server, Watched, eventually, free_port};
@@ -325,6 +328,7 @@ async fn a_cluster_serves_while_a_slot_moves() {
         })
         .await;
     }
+    every_algorithm_works(&store).await;
     let mut events = store.subscribe().await.unwrap();
     store.forget(&bucket("a")).await.unwrap();
     assert!(events.next().await.is_some());
