@@ -5,9 +5,11 @@
 //! property tests hold the two together.
 
 pub mod units;
+pub mod grpc;
 pub mod ids;
 pub mod token_bucket;
 pub mod window;
 pub mod concurrency;
 pub mod limit;
 pub mod circuit;
+pub mod balance;

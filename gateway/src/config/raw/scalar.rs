@@ -14,15 +14,17 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
+use super::super::shape::nearest;
 use super::endpoint;
 use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::units::{Micros, Rate, parse_span};
 use crate::policy::window::Counting;
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
-use crate::upstream::settings::{HostChoice, Protocol};
+use crate::upstream::settings::{Family, HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -217,6 +219,21 @@ impl Scalar for Quorum {
     }
 }
 
+impl Scalar for GrpcStatus {
+    const EXPECTED: &'static str = "a status of gRPC like `UNAVAILABLE`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| {
+            let near = nearest(text, Self::names().iter().copied());
+            format!("`{text}` is not a status of gRPC{near}")
+        })
+    }
+
+    fn hints() -> Value {
+        json!({ "enum": Self::names() })
+    }
+}
+
 impl Scalar for HostChoice {
     const EXPECTED: &'static str = "`endpoint`, `keep` or a host";
 
@@ -241,6 +258,17 @@ pub(in super::super) enum Algorithm {
     Window(Counting),
     /// Requests in flight.
     Concurrency,
+}
+
+/// Which endpoint is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Balance {
+    /// In turn.
+    RoundRobin,
+    /// The less loaded of two.
+    LeastLoaded,
+    /// The same one for the same key.
+    Hash,
 }
 
 /// A scalar that is one of a few words.
@@ -272,6 +300,14 @@ choice!(
     "sliding_log" => Self::Window(Counting::Log),
     "concurrency" => Self::Concurrency
 );
+choice!(
+    Balance,
+    "a way to balance",
+    "round_robin" => Self::RoundRobin,
+    "least_loaded" => Self::LeastLoaded,
+    "hash" => Self::Hash
+);
+choice!(Family, "a family of addresses", "any" => Self::Any, "ipv4" => Self::V4, "ipv6" => Self::V6);
 choice!(
     DotSegments,
     "a rule for dot segments",
