@@ -59,12 +59,7 @@ async fn call(
             // Why is known to the store's own log and metrics; here it only matters that there is no answer.
             policy.tally.store_failures.add(1);
             inner.disown(policy, &bucket.client, id, demand.need, error);
-            let mut table = inner.table.borrow_mut();
-            let all = table
-                .at(place)
-                .and_then(|slot| slot.entry.demand_of_all(policy));
-            drop(table);
-            let all = all.unwrap_or(demand);
+            let all = demand_of_all(inner, place, policy).unwrap_or(demand);
             id = inner.number(policy, all.need);
             (
                 degrade::take(&inner.shared, policy, bucket, &all, id).await,
@@ -80,6 +75,11 @@ async fn call(
         first_slot: id.first,
         outdated: resets != inner.resets.get(),
     }
+}
+
+fn demand_of_all(inner: &Inner, place: Place, policy: &Policy) -> Option<Demand> {
+    let mut table = inner.table.borrow_mut();
+    table.at(place)?.entry.demand_of_all(policy)
 }
 
 async fn ask(
