@@ -29,6 +29,8 @@ mod template;
 mod edits;
 mod redirect;
 mod split;
+mod cors;
+mod compress;
 mod local;
 mod upgrade;
 mod attempts;
@@ -173,6 +175,7 @@ impl Proxy {
             route,
             path,
             parameters,
+            preflight,
         } = match self.routes.find(&head) {
             Found::Route(taken) => taken,
             Found::MethodNotAllowed(allow) => return Err(Refusal::MethodNotAllowed(allow)),
@@ -180,6 +183,12 @@ impl Proxy {
         };
         record.follow(&route);
         record.context.parameters = parameters;
+        if let Some(cors) = &route.cors {
+            record.context.origin = cors.origin(&head.headers);
+            if preflight {
+                return Ok(self.preflight(cors, record, &head));
+            }
+        }
         if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
             return Ok(elsewhere);
         }
@@ -194,10 +203,16 @@ impl Proxy {
         };
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
+        let encoding = route.compression.as_ref();
+        let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
         let request = self.outgoing(record, peer, head, path, body, protocol);
         record.context.upstream = Some(upstream.name().clone());
         let (received, late) = self.attempts(record, &route, upstream, request).await?;
-        self.incoming(record, peer, received, late, switches)
+        let response = self.incoming(record, peer, received, late, switches)?;
+        Ok(match encoding {
+            Some((compression, wanted)) => compression.apply(wanted, response),
+            None => response,
+        })
     }
 
     /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.
@@ -254,6 +269,7 @@ impl Proxy {
                 slots: Vec::new(),
                 parameters: None,
                 cookie: None,
+                origin: None,
             },
         )
     }
