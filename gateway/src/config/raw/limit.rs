@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use super::scalar::{Algorithm, Scalar, Text};
+use super::scalar::{Scalar, Text, choice};
 use crate::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure};
 use crate::policy::units::{Micros, Rate};
+use crate::policy::window::Counting;
 
 /// What routes may ask of a client.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -58,3 +59,24 @@ impl Scalar for LegacyHeaders {
         json!({ "type": ["boolean", "string"], "enum": [true, false, "epoch"] })
     }
 }
+
+/// How a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Algorithm {
+    /// Tokens added continuously up to a capacity.
+    TokenBucket,
+    /// Requests in windows of time.
+    Window(Counting),
+    /// Requests in flight.
+    Concurrency,
+}
+
+choice!(
+    Algorithm,
+    "an algorithm",
+    "token_bucket" => Self::TokenBucket,
+    "fixed_window" => Self::Window(Counting::Fixed),
+    "sliding_window" => Self::Window(Counting::Sliding),
+    "sliding_log" => Self::Window(Counting::Log),
+    "concurrency" => Self::Concurrency
+);

@@ -21,7 +21,6 @@ use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
-use crate::policy::window::Counting;
 use crate::proxy::settings::{Coding, CompressionLevel, DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
 use crate::telemetry::traces::settings::ExportProtocol;
@@ -263,17 +262,6 @@ impl Scalar for HostChoice {
     }
 }
 
-/// How a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Algorithm {
-    /// Tokens added continuously up to a capacity.
-    TokenBucket,
-    /// Requests in windows of time.
-    Window(Counting),
-    /// Requests in flight.
-    Concurrency,
-}
-
 /// Which traces are kept, by the names of OpenTelemetry's `OTEL_TRACES_SAMPLER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum SamplerName {
@@ -321,16 +309,8 @@ macro_rules! choice {
         }
     };
 }
+pub(super) use choice;
 
-choice!(
-    Algorithm,
-    "an algorithm",
-    "token_bucket" => Self::TokenBucket,
-    "fixed_window" => Self::Window(Counting::Fixed),
-    "sliding_window" => Self::Window(Counting::Sliding),
-    "sliding_log" => Self::Window(Counting::Log),
-    "concurrency" => Self::Concurrency
-);
 choice!(
     Balance,
     "a way to balance",
