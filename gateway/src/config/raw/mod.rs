@@ -36,10 +36,10 @@ pub(super) use auth::{Addresses, ApiKeys, Auth, External, Jwt, ToHeader, Wanted}
 pub(super) use balance::{Checks, Dns, Ejection};
 pub(super) use endpoint::Endpoint;
 pub(super) use http2::Http2;
-pub(super) use limit::{Exempt, Limit};
+pub(super) use limit::{Algorithm, Exempt, Limit};
 pub(super) use log::Log;
 pub(super) use route::{Retry, Route};
-pub(super) use scalar::{Algorithm, Balance, SamplerName, Text};
+pub(super) use scalar::{Balance, SamplerName, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use sharing::{Compression, Cors};
 pub(super) use store::Store;

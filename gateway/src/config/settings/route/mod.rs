@@ -48,8 +48,8 @@ impl Known {
 /// The capacity of a limit's smallest bucket.
 fn least(limit: &Limit) -> Option<u64> {
     let plans = limit.plans.iter().flatten();
-    let capacities = plans.filter_map(|(_, plan)| plan.capacity);
-    capacities.chain(limit.capacity).min()
+    let capacities = plans.filter_map(|(_, plan)| plan.capacity.or(plan.limit));
+    capacities.chain(limit.capacity.or(limit.limit)).min()
 }
 
 impl Known {
