@@ -9,7 +9,7 @@ use crate::breaker::Breaker;
 use crate::config::Config;
 use crate::limiter::{Limiter, Shared};
 use crate::policy::ids::ReplicaId;
-use crate::proxy::{Parts, Proxy};
+use crate::proxy::{self, Parts, Proxy};
 use crate::server::drain::Drain;
 use crate::store::{Health, OpenError, Store};
 use crate::telemetry::access::AccessLog;
@@ -27,6 +27,7 @@ pub(super) struct Common {
     embedded: Store,
     pub(super) limiter: Arc<Shared>,
     pub(super) breaker: Arc<Breaker>,
+    pub(super) proxies: Arc<proxy::Shared>,
     pub(super) replica: ReplicaId,
     pub(super) drain: Drain,
     pub(super) board: Arc<Board>,
@@ -47,6 +48,7 @@ impl Common {
                 .embedded
                 .clone()
                 .unwrap_or_else(|| Store::memory(EMBEDDED_BUCKETS)),
+            proxies: proxy::Shared::new(&config.proxy),
             config: Arc::new(config),
             drain: Drain::new(),
             board,
@@ -88,6 +90,7 @@ impl Common {
             limiter: Limiter::new(store.clone(), limits, Arc::clone(&self.limiter)),
             store,
             breaker: Arc::clone(&self.breaker),
+            shared: Arc::clone(&self.proxies),
             metrics: Arc::clone(&self.metrics),
             access: access.map(|(writer, format)| AccessLog::new(writer, format)),
             serve_metrics: self.config.server.metrics,

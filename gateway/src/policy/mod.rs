@@ -8,3 +8,4 @@ pub mod units;
 pub mod ids;
 pub mod token_bucket;
 pub mod circuit;
+pub mod retry;

@@ -1,59 +1,102 @@
 //! The one loop: attempts until one is the answer.
 //!
-//! Guarantees: each attempt has a permit of the circuit and reports to it. Must not: decide whether there is another attempt; that is
-//! [`super::retry`]'s part.
+//! Guarantees: each attempt has a permit of the circuit and reports to it; an open circuit ends the attempts. Must not: decide whether
+//! there is another attempt; that is [`super::retry`]'s part.
 
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::Request;
 use tokio::time::sleep;
 
-use super::circuit::{Guarded, LateFailure};
+use super::circuit::{Guarded, LateFailure, Permit};
+use super::deadline::Deadline;
+use super::forward::{self, Measured};
+use super::hedge;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::retry::{Next, Plan};
 use super::route::Route;
-use super::{Proxy, forward};
-use crate::telemetry::Counter;
-use crate::upstream::{Received, RequestBody};
+use crate::upstream::{AttemptError, Endpoint, Received, RequestBody};
 
-impl Proxy {
-    /// Attempts until one is the answer.
-    pub(super) async fn attempts(
-        &self,
-        record: &mut Record,
-        route: &Route,
-        upstream: &Rc<Guarded>,
-        request: Request<RequestBody>,
-    ) -> Result<(Received, Option<LateFailure>), Refusal> {
-        let mut plan = Plan::new(route.retry(), request);
-        loop {
-            let permit = upstream.admit().await?;
-            let Some(request) = plan.request() else {
-                return Err(Refusal::NoEndpoint);
-            };
-            let result = forward::send(
-                &mut record.context,
-                upstream.upstream(),
-                upstream.metrics(),
-                request,
-            )
-            .await?;
-            let late = permit.report(&result).await;
-            match plan.next(result) {
-                Next::Done(Ok(received)) => return Ok((received, late)),
-                Next::Done(Err(error)) => return Err(forward::refusal(&error)),
-                Next::Again(wait, reason) => {
-                    self.count_retry(route, reason).inc();
-                    sleep(wait).await;
-                }
+/// One attempt, about to be made.
+pub(super) struct Attempt<'a> {
+    pub(super) upstream: &'a Rc<Guarded>,
+    pub(super) endpoint: Rc<Endpoint>,
+    pub(super) request: Request<RequestBody>,
+    /// The longest it may take to its response head.
+    pub(super) limit: Duration,
+    /// Whether its time is so short that running out of it says nothing of the upstream.
+    pub(super) is_cut_short: bool,
+}
+
+/// An attempt that was made and reported.
+pub(super) struct Made {
+    pub(super) result: Result<Received, AttemptError>,
+    pub(super) late: Option<LateFailure>,
+    pub(super) took: Duration,
+}
+
+impl Attempt<'_> {
+    /// Makes the attempt. Dropped before its end, it says nothing of the upstream.
+    pub(super) async fn make(self, permit: Permit<'_>) -> Made {
+        let Measured { result, took } =
+            forward::send(self.upstream, &self.endpoint, self.request, self.limit).await;
+        let late = if self.is_cut_short && forward::timed_out(&result) {
+            None
+        } else {
+            permit.report(&result).await
+        };
+        Made { result, late, took }
+    }
+}
+
+/// Attempts until one is the answer.
+pub(super) async fn attempts(
+    record: &mut Record,
+    route: &Route,
+    upstream: &Rc<Guarded>,
+    request: Request<RequestBody>,
+) -> Result<(Received, Option<LateFailure>), Refusal> {
+    let deadline = Deadline::new(record.context.started, route.settings.timeout);
+    let own = upstream.upstream().timeout();
+    let longest = route
+        .retries
+        .as_ref()
+        .map_or(own, |retries| retries.attempt_timeout(own));
+    let hedges = route.hedges.as_ref();
+    let hedges = hedges.filter(|_| hedge::suits(&request));
+    let mut plan = Plan::new(route.retries.as_ref(), deadline, request);
+    loop {
+        let limit = deadline.within(longest);
+        if limit.is_zero() {
+            return Err(Refusal::UpstreamTimeout);
+        }
+        let permit = upstream.admit().await?;
+        let Some(request) = plan.request() else {
+            return Err(Refusal::NoEndpoint);
+        };
+        let attempt = Attempt {
+            upstream,
+            endpoint: upstream.pick(plan.tried())?,
+            request,
+            limit,
+            is_cut_short: plan.is_repeated() && limit < longest,
+        };
+        plan.goes_to(&attempt.endpoint);
+        record.context.attempts += 1;
+        let made = match hedges {
+            None => attempt.make(permit).await,
+            Some(hedges) => hedges.race(record, &mut plan, attempt, permit).await,
+        };
+        *record.context.upstream_time.get_or_insert_default() += made.took;
+        match plan.next(made.result) {
+            Next::Done(Ok(received)) => return Ok((received, made.late)),
+            Next::Done(Err(error)) => return Err(forward::refusal(&error)),
+            Next::Again(wait, reason) => {
+                sleep(wait).await;
+                reason.inc();
             }
         }
-    }
-
-    fn count_retry(&self, route: &Route, reason: &str) -> std::sync::Arc<Counter> {
-        self.metrics
-            .retries
-            .with(&[route.settings.name.as_str(), reason])
     }
 }

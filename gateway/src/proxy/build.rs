@@ -5,15 +5,17 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::Proxy;
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
+use super::hedge::Hedges;
 use super::identify::Identify;
 use super::limit::Limits;
 use super::record::{Recorder, RouteMetrics};
+use super::retry::Retries;
 use super::route::{Local, Route, RouteError, RouteTable, Target};
 use super::settings::{RouteSettings, Settings};
+use super::{Proxy, Shared};
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
 use crate::store::Store;
@@ -36,6 +38,8 @@ pub struct Parts {
     pub metrics: Arc<Metrics>,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
+    /// What the proxies of this process have in common.
+    pub shared: Arc<Shared>,
     /// Whether the proxy's own listener answers `/metrics`.
     pub serve_metrics: bool,
 }
@@ -70,6 +74,7 @@ impl Proxy {
             tunnel_idle: settings.tunnel_idle_timeout,
             limiter: parts.limiter,
             metrics: parts.metrics,
+            shared: parts.shared,
         })
     }
 }
@@ -98,12 +103,13 @@ fn routes(
             .ok_or_else(|| missing(route.name.as_str(), "upstream", route.upstream.as_str()))?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
-        routes.push(Route::new(
-            route.clone(),
-            Target::Forward { upstream },
-            limits,
-            metrics,
-        ));
+        let budget = parts.shared.budget(&route.name);
+        let retries = budget.map(|budget| Retries::new(&parts.metrics, route, budget));
+        let hedges = route
+            .hedge
+            .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
+        let target = Target::Forward { upstream };
+        routes.push(Route::new(route.clone(), target, limits, metrics).repeating(retries, hedges));
     }
     let mut own = vec![("health", "/health", Local::Health)];
     if parts.serve_metrics {

@@ -1,18 +1,20 @@
-//! One attempt, seen from the proxy: pick an endpoint, address the request to it, send, measure. Must not: retry, or judge.
+//! One attempt, seen from the proxy: address the request to an endpoint, send, measure. Must not: retry, or judge.
 
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use http::header::HOST;
 use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use tokio::time::Instant;
 
-use super::record::Context;
+use super::circuit::Guarded;
 use super::refusal::Refusal;
 use super::sanity::Fault;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Histogram};
-use crate::upstream::{AttemptError, Received, RequestBody, UploadFault, Upstream};
+use crate::upstream::{AttemptError, Endpoint, Received, RequestBody, UploadFault, Upstream};
 
 /// An upstream's series, held so that an attempt looks nothing up.
 #[derive(Debug)]
@@ -57,23 +59,35 @@ impl UpstreamMetrics {
     }
 }
 
-/// Sends one attempt.
+/// What became of an attempt.
+pub(super) struct Measured {
+    pub(super) result: Result<Received, AttemptError>,
+    pub(super) took: Duration,
+}
+
+/// Sends one attempt, which may take `limit` to its response head.
 pub(super) async fn send(
-    context: &mut Context,
-    upstream: &Upstream,
-    metrics: &UpstreamMetrics,
+    guarded: &Guarded,
+    endpoint: &Rc<Endpoint>,
     mut request: Request<RequestBody>,
-) -> Result<Result<Received, AttemptError>, Refusal> {
-    let endpoint = upstream.pick().ok_or(Refusal::NoEndpoint)?;
+    limit: Duration,
+) -> Measured {
+    let (upstream, metrics) = (guarded.upstream(), guarded.metrics());
     request.headers_mut().insert(HOST, endpoint.host().clone());
     let started = Instant::now();
-    context.attempts += 1;
-    let result = upstream.send(&endpoint, request).await;
-    let elapsed = started.elapsed();
-    metrics.duration.observe(elapsed);
+    let result = upstream.send(endpoint, request, limit).await;
+    let took = started.elapsed();
+    metrics.duration.observe(took);
     metrics.count(upstream, &result);
-    *context.upstream_time.get_or_insert_default() += elapsed;
-    Ok(result)
+    Measured { result, took }
+}
+
+/// Whether an attempt ended because its time did.
+pub(super) const fn timed_out(result: &Result<Received, AttemptError>) -> bool {
+    matches!(
+        result,
+        Err(AttemptError::Timeout | AttemptError::ConnectTimeout)
+    )
 }
 
 /// The target in origin form, as HTTP/1.1 wants it towards a server.

@@ -4,7 +4,8 @@
 //! 2. [`identify`]: who is asking?
 //! 3. [`limit`]: may they ask now? (429)
 //! 4. [`circuit`]: may the upstream be asked? (503)
-//! 5. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
+//! 5. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
+//!    makes the two messages.
 //! 6. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
@@ -16,6 +17,10 @@ mod identify;
 mod limit;
 mod circuit;
 mod retry;
+mod hedge;
+mod budget;
+mod deadline;
+mod shared;
 mod forward;
 mod headers;
 mod body;
@@ -32,6 +37,7 @@ pub use body::Body;
 pub use build::Parts;
 pub use route::RouteError;
 pub use sanity::Fault;
+pub use shared::Shared;
 pub use upgrade::Tunnel;
 
 use std::cell::RefCell;
@@ -102,6 +108,7 @@ pub struct Proxy {
     uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: std::sync::Arc<Metrics>,
+    shared: std::sync::Arc<Shared>,
 }
 
 impl Proxy {
@@ -161,6 +168,7 @@ impl Proxy {
             Found::None => return Err(Refusal::NoRoute),
         };
         record.follow(&route);
+        sanity::length(&head.headers, route.max_body_bytes())?;
         route
             .limits
             .take(&self.limiter, &mut record.context)
@@ -173,7 +181,7 @@ impl Proxy {
         let switches = protocol.is_some();
         let request = self.outgoing(record, peer, head, path, body, protocol);
         record.context.upstream = Some(upstream.name().clone());
-        let (received, late) = self.attempts(record, &route, upstream, request).await?;
+        let (received, late) = attempts::attempts(record, &route, upstream, request).await?;
         self.incoming(record, peer, received, late, switches)
     }
 
@@ -242,6 +250,7 @@ impl Proxy {
     pub fn tick(&self) {
         self.recorder.flush();
         self.limiter.tick();
+        self.shared.tick();
         for upstream in &self.upstreams {
             upstream.upstream().sweep();
         }

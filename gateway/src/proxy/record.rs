@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::{HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::deadline::Deadline;
 use super::limit::Told;
 use super::route::Route;
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
@@ -145,6 +146,12 @@ impl Record {
     pub(super) fn follow(&mut self, route: &Rc<Route>) {
         route.metrics.in_flight.add(1);
         self.route = Some(Rc::clone(route));
+    }
+
+    /// When the whole of the answer must have gone, if the route says so.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let total = self.route.as_ref()?.settings.timeout;
+        Deadline::new(self.context.started, total).at()
     }
 
     /// The route, once known.

@@ -32,6 +32,10 @@ pub struct Metrics {
     pub upstream_duration: Family<Histogram>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
+    /// `gateway_hedges_total{route,outcome}`
+    pub hedges: Family<Counter>,
+    /// `gateway_retry_budget_exhausted_total{route}`
+    pub retry_budget_exhausted: Family<Counter>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
     pub limit_decisions: Family<Total>,
     /// `gateway_rate_limit_local_decisions_total{policy,by}`
@@ -107,6 +111,18 @@ impl Metrics {
                 "gateway_retries_total",
                 "Attempts after the first, by what made them necessary.",
                 &["route", "reason"],
+            ),
+            hedges: family(
+                registry,
+                "gateway_hedges_total",
+                "Attempts made beside a slow one, by whether theirs was the answer.",
+                &["route", "outcome"],
+            ),
+            retry_budget_exhausted: family(
+                registry,
+                "gateway_retry_budget_exhausted_total",
+                "Retries and hedges that were not made because the route's budget was spent.",
+                &["route"],
             ),
             limit_decisions: family(
                 registry,

@@ -5,10 +5,11 @@ use std::rc::Rc;
 
 use http::{Request, Response};
 
-use super::body::{RequestBody, ResponseBody, UploadFault, UploadState};
+use super::body::ResponseBody;
 use super::connect::connect;
 use super::endpoint::Endpoint;
 use super::pool::Sender;
+use super::upload::{RequestBody, UploadFault, UploadState};
 
 /// A response head with its streaming body.
 pub type Received = Response<ResponseBody>;

@@ -9,11 +9,15 @@ mod body;
 mod connect;
 mod endpoint;
 mod pool;
+mod replay;
+mod upload;
 mod attempt;
 
 pub use attempt::{AttemptError, Received};
-pub use body::{RequestBody, ResponseBody, UploadBounds, UploadFault, UploadState};
+pub use body::ResponseBody;
 pub use endpoint::{Endpoint, InFlight};
+pub use replay::Sending;
+pub use upload::{RequestBody, UploadBounds, UploadFault, UploadState};
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -79,7 +83,7 @@ impl Upstream {
             .cloned()
     }
 
-    /// Sends one request to `endpoint` and waits for the response head.
+    /// Sends one request to `endpoint` and waits for the response head, no longer than `limit`.
     ///
     /// # Errors
     /// [`AttemptError`] says what broke, whose fault it was and whether the endpoint may have seen the request.
@@ -87,10 +91,11 @@ impl Upstream {
         &self,
         endpoint: &Rc<Endpoint>,
         request: Request<RequestBody>,
+        limit: Duration,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
-        match tokio::time::timeout(self.timeout, attempt::send(endpoint, request)).await {
+        match tokio::time::timeout(limit, attempt::send(endpoint, request)).await {
             Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
             // What the client has not sent yet, the upstream cannot answer.
             Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {

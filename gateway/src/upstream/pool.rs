@@ -10,7 +10,7 @@ use std::time::Duration;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::body::RequestBody;
+use super::upload::RequestBody;
 
 /// A connection that can take one request at a time.
 pub(super) type Sender = SendRequest<RequestBody>;

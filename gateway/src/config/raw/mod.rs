@@ -26,7 +26,7 @@ pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
 pub(super) use limit::Limit;
 pub(super) use log::Log;
-pub(super) use route::{Retry, Route};
+pub(super) use route::{Budget, Hedge, Retry, Route};
 pub(super) use scalar::{Algorithm, DotSegments, Text};
 pub(super) use server::Server;
 pub(super) use store::Store;

@@ -16,7 +16,8 @@ use serde_json::{Value, json};
 use super::super::secret::{Password, Secret};
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
-use crate::policy::units::{Micros, Rate, parse_span};
+use crate::policy::retry::{Jitter, Trouble};
+use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
 use crate::proxy::settings::Underscores;
 use crate::telemetry::settings::LogFormat;
 
@@ -124,6 +125,19 @@ impl Scalar for Rate {
 
     fn hints() -> Value {
         json!({ "examples": ["10/s", "100/1m", "5/60s"] })
+    }
+}
+
+impl Scalar for ByteSize {
+    const EXPECTED: &'static str = "a size like `64KiB`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error: crate::policy::units::UnitError| error.to_string())
+    }
+
+    fn hints() -> Value {
+        json!({ "type": ["string", "integer"], "examples": ["64KiB", "10MB", 4096] })
     }
 }
 
@@ -257,6 +271,14 @@ choice!(
     "reject" => Self::Reject,
     "drop" => Self::Drop,
     "allow" => Self::Allow
+);
+choice!(Jitter, "a kind of jitter", "full" => Self::Full, "none" => Self::None);
+choice!(
+    Trouble,
+    "what a retry may follow",
+    "connect" => Self::Connect,
+    "reset" => Self::Reset,
+    "timeout" => Self::Timeout
 );
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);

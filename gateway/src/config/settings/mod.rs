@@ -146,6 +146,38 @@ impl Check<'_> {
         self.wait(table, key, value).map(Micros::to_duration)
     }
 
+    /// A duration above zero, for timers; absent, there is none.
+    fn optional_timeout(
+        &mut self,
+        table: &KeyPath,
+        key: &str,
+        value: Option<Text<Micros>>,
+    ) -> Option<Option<Duration>> {
+        match value {
+            None => Some(None),
+            some => self.timeout(table, key, some).map(Some),
+        }
+    }
+
+    /// Final response statuses.
+    fn statuses(
+        &mut self,
+        table: &KeyPath,
+        key: &str,
+        value: Option<List<u16>>,
+    ) -> Option<Vec<u16>> {
+        let mut statuses = Vec::new();
+        for (place, status) in self.list(table, key, value)? {
+            if (200..=599).contains(&status) {
+                statuses.push(status);
+            } else {
+                let message = format!("`{status}` is not a final status: write 200 to 599");
+                let _: Option<()> = self.problem(&place, &message);
+            }
+        }
+        Some(statuses)
+    }
+
     /// A count of at least 1.
     fn count(&mut self, table: &KeyPath, key: &str, value: Option<u32>) -> Option<u32> {
         match self.set(table, key, value)? {

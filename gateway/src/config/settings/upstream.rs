@@ -22,7 +22,7 @@ pub(super) fn upstream(
     let idle_timeout = check.timeout(at, "idle_timeout", raw.idle_timeout);
     let idle_connections = idle_connections(check, at, raw.idle_connections);
     let keepalive = check.timeout(at, "keepalive", raw.keepalive);
-    let failure_statuses = statuses(check, at, raw.failure_statuses);
+    let failure_statuses = check.statuses(at, "failure_statuses", raw.failure_statuses);
     let circuit = check.set(at, "circuit", raw.circuit);
     let circuit = circuit.and_then(|raw| circuit::circuit(check, &at.key("circuit"), raw));
     Some(Settings {
@@ -87,19 +87,4 @@ fn idle_connections(check: &mut Check<'_>, at: &KeyPath, raw: Option<u32>) -> Op
         return check.problem(&at.key("idle_connections"), &message);
     }
     usize::try_from(connections).ok()
-}
-
-fn statuses(check: &mut Check<'_>, at: &KeyPath, raw: Option<List<u16>>) -> Option<Vec<u16>> {
-    let mut statuses = Vec::new();
-    for (place, status) in check.list(at, "failure_statuses", raw)? {
-        if (200..=599).contains(&status) {
-            statuses.push(status);
-        } else {
-            let _: Option<()> = check.problem(
-                &place,
-                &format!("`{status}` is not a final status: write 200 to 599"),
-            );
-        }
-    }
-    Some(statuses)
 }

@@ -10,9 +10,11 @@ use http::{HeaderValue, Method, Uri};
 use rewrite::Rewrite;
 
 use super::answer::Answers;
+use super::hedge::Hedges;
 use super::limit::Limits;
 use super::record::RouteMetrics;
-use super::settings::{RetrySettings, RouteSettings};
+use super::retry::Retries;
+use super::settings::RouteSettings;
 
 /// One route, ready to be followed.
 #[derive(Debug)]
@@ -22,6 +24,10 @@ pub(super) struct Route {
     pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
     pub(super) answers: Answers,
+    /// None where there is never more than one attempt.
+    pub(super) retries: Option<Retries>,
+    /// None where attempts are made one after another.
+    pub(super) hedges: Option<Hedges>,
     rewrite: Option<Rewrite>,
     allow: HeaderValue,
 }
@@ -176,11 +182,20 @@ impl Route {
             target,
             limits,
             metrics,
+            retries: None,
+            hedges: None,
         }
     }
 
-    pub(super) const fn retry(&self) -> &RetrySettings {
-        &self.settings.retry
+    /// The route with more than one attempt.
+    pub(super) fn repeating(mut self, retries: Option<Retries>, hedges: Option<Hedges>) -> Self {
+        (self.retries, self.hedges) = (retries, hedges);
+        self
+    }
+
+    /// The largest request body, in bytes.
+    pub(super) fn max_body_bytes(&self) -> u64 {
+        self.settings.max_body_bytes.unwrap_or(u64::MAX)
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use answers::{AnswerSettings, AnswersSettings};
-pub use retry::RetrySettings;
+pub use retry::{HedgeSettings, RetrySettings};
 pub use route::RouteSettings;
 
 /// What the proxy needs to know beside its upstreams and limits.

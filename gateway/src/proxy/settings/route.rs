@@ -1,8 +1,10 @@
 //! One route as configured. Must not: match anything.
 
+use std::time::Duration;
+
 use http::Method;
 
-use super::{AnswersSettings, RetrySettings};
+use super::{AnswersSettings, HedgeSettings, RetrySettings};
 use crate::policy::ids::{PolicyName, RouteName, UpstreamName};
 
 /// One route.
@@ -22,8 +24,14 @@ pub struct RouteSettings {
     pub limits: Vec<PolicyName>,
     /// Tokens one request costs.
     pub cost: u64,
+    /// The longest from a request's head to the last byte of its answer, all attempts and waits included; none: no end.
+    pub timeout: Option<Duration>,
+    /// The largest request body, in bytes, where that is less than the listener's.
+    pub max_body_bytes: Option<u64>,
     /// Retries.
     pub retry: RetrySettings,
+    /// Attempts beside a slow one; none: one after another.
+    pub hedge: Option<HedgeSettings>,
     /// Answers of its own.
     pub answers: AnswersSettings,
 }
@@ -39,7 +47,10 @@ impl Default for RouteSettings {
             upstream: "".into(),
             limits: Vec::new(),
             cost: 1,
+            timeout: None,
+            max_body_bytes: None,
             retry: RetrySettings::default(),
+            hedge: None,
             answers: AnswersSettings::default(),
         }
     }

@@ -92,8 +92,12 @@ fn route(
         ),
         cost => cost,
     };
+    let timeout = check.optional_timeout(at, "timeout", raw.timeout);
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| retry::retry(check, &at.key("retry"), raw));
+    let hedge = raw
+        .hedge
+        .map(|raw| retry::hedge(check, &at.key("hedge"), raw));
     let answers = answer::answers(check, &at.key("answers"), raw.answers);
     Some(RouteSettings {
         name: name?.as_str().into(),
@@ -103,7 +107,10 @@ fn route(
         upstream: upstream?.as_str().into(),
         limits: limits?,
         cost: cost?,
+        timeout: timeout?,
+        max_body_bytes: raw.max_body_bytes.map(|Text(size)| size.get()),
         retry: retry?,
+        hedge: hedge.flatten(),
         answers: answers?,
     })
 }
