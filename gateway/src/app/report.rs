@@ -143,7 +143,7 @@ fn route(settings: &crate::proxy::settings::RouteSettings) -> RouteView {
     RouteView {
         name: settings.name.to_string(),
         path: settings.path.clone(),
-        upstream: settings.upstream.to_string(),
+        upstream: settings.target.to_string(),
         limits: settings.limits.iter().map(ToString::to_string).collect(),
         ..RouteView::default()
     }

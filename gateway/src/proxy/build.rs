@@ -5,19 +5,24 @@ use std::sync::Arc;
 
 use http::Method;
 
+use super::answer::{Answer, Answers};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
 use super::hedge::Hedges;
 use super::identify::Identify;
 use super::limit::Limits;
+use super::local::Own;
 use super::record::{Recorder, RouteMetrics};
+use super::redirect::Redirect;
 use super::retry::Retries;
 use super::route::{Local, Route, RouteError, RouteTable, Target};
-use super::settings::{RouteSettings, Settings};
+use super::settings::{Pattern, RouteSettings, Settings, TargetSettings};
+use super::split::{Share, Split};
 use super::{Proxy, Shared};
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
+use crate::policy::ids::UpstreamName;
 use crate::store::Store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
@@ -61,7 +66,9 @@ impl Proxy {
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| missing("", "circuit", ""))?;
         Ok(Self {
-            routes: RouteTable::new(routes)?,
+            routes: RouteTable::new(routes),
+            answers: Answers::new(&settings.answers, &[]),
+            own: Own::new(&settings.health),
             identify: Identify::new(&settings.identity),
             upstreams: guarded,
             recorder: Recorder::new(&parts.metrics, parts.access),
@@ -98,9 +105,7 @@ fn routes(
 ) -> Result<Vec<Route>, RouteError> {
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
     for route in &settings.routes {
-        let place = upstreams.iter().position(|one| one.name == route.upstream);
-        let upstream = place
-            .ok_or_else(|| missing(route.name.as_str(), "upstream", route.upstream.as_str()))?;
+        let target = target(route, upstreams, &parts.metrics)?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
         let budget = parts.shared.budget(&route.name);
@@ -108,26 +113,56 @@ fn routes(
         let hedges = route
             .hedge
             .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
-        let target = Target::Forward { upstream };
-        routes.push(Route::new(route.clone(), target, limits, metrics).repeating(retries, hedges));
+        routes.push(Route::new(route.clone(), target, limits, metrics)?.repeating(retries, hedges));
     }
-    let mut own = vec![("health", "/health", Local::Health)];
+    let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {
         own.push(("metrics", "/metrics", Local::Metrics));
     }
-    // A configured route of the same path comes first, so that users may answer these themselves.
-    own.retain(|(_, path, _)| !settings.routes.iter().any(|route| route.path == *path));
+    // A configured route of the same path, for any host, comes first, so that users may answer these themselves.
+    let taken = |path: &str| {
+        let mut all = settings.routes.iter();
+        all.any(|route| route.path == path && route.hosts.is_empty())
+    };
+    own.retain(|(_, path, _)| !taken(path));
     for (name, path, local) in own {
         let metrics = RouteMetrics::new(&parts.metrics, &name.into());
-        let route = Route::new(
-            local_route(name, path),
-            Target::Local(local),
-            Limits::none(),
-            metrics,
-        );
-        routes.push(route);
+        let route = local_route(name, path);
+        let target = Target::Local(local);
+        routes.push(Route::new(route, target, Limits::none(), metrics)?);
     }
     Ok(routes)
+}
+
+fn target(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    metrics: &Metrics,
+) -> Result<Target, RouteError> {
+    let place = |name: &UpstreamName| {
+        let found = upstreams.iter().position(|one| one.name == *name);
+        found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
+    };
+    let names = || Pattern::new(&route.path).map_or(Vec::new(), |pattern| pattern.names);
+    Ok(match &route.target {
+        TargetSettings::Upstream(name) => Target::Forward {
+            upstream: place(name)?,
+        },
+        TargetSettings::Split(split) => {
+            let share = |(name, weight): &(UpstreamName, u32)| {
+                let labels = [route.name.as_str(), name.as_str()];
+                Ok(Share {
+                    upstream: place(name)?,
+                    weight: *weight,
+                    requests: metrics.split_requests.with(&labels),
+                })
+            };
+            let shares: Result<Vec<_>, RouteError> = split.shares.iter().map(share).collect();
+            Target::Split(Split::new(shares?, split.sticky.as_ref()))
+        }
+        TargetSettings::Redirect(one) => Target::Redirect(Redirect::new(one, &names())),
+        TargetSettings::Respond(one) => Target::Respond(Box::new(Answer::new(one, &names()))),
+    })
 }
 
 fn local_route(name: &str, path: &str) -> RouteSettings {

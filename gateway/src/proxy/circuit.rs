@@ -75,6 +75,11 @@ impl Guarded {
         Ok(picked)
     }
 
+    /// Whether the circuit does not let every attempt through.
+    pub(super) fn is_shut(&self) -> bool {
+        self.circuit.is_shut()
+    }
+
     /// Leave for one attempt, or a refusal that costs the upstream nothing.
     pub(super) async fn admit(self: &Rc<Self>) -> Result<Permit<'_>, Refusal> {
         let lease = self.upstream.timeout() + PROBE_MARGIN;

@@ -22,7 +22,7 @@ pub(super) struct UpstreamMetrics {
     duration: Arc<Histogram>,
     ok: Arc<Counter>,
     failed: Arc<Counter>,
-    errors: [(&'static str, Arc<Counter>); 5],
+    errors: [(&'static str, Arc<Counter>); 7],
     pub(super) rejections: Arc<Counter>,
 }
 
@@ -32,6 +32,8 @@ impl UpstreamMetrics {
         let labels = [
             "connect_error",
             "connect_timeout",
+            "tls_error",
+            "refused",
             "timeout",
             "broken",
             "client_gone",
@@ -73,7 +75,10 @@ pub(super) async fn send(
     limit: Duration,
 ) -> Measured {
     let (upstream, metrics) = (guarded.upstream(), guarded.metrics());
-    request.headers_mut().insert(HOST, endpoint.host().clone());
+    let headers = request.headers_mut();
+    if !endpoint.keeps_host() || !headers.contains_key(HOST) {
+        headers.insert(HOST, endpoint.host().clone());
+    }
     let started = Instant::now();
     let result = upstream.send(endpoint, request, limit).await;
     let took = started.elapsed();
@@ -101,8 +106,10 @@ pub(super) fn target(uri: &Uri, rewritten: Option<PathAndQuery>) -> Uri {
 pub(super) fn refusal(error: &AttemptError) -> Refusal {
     match error {
         AttemptError::Connect(_) | AttemptError::ConnectTimeout => Refusal::ConnectFailed,
+        AttemptError::Tls(_) => Refusal::TlsFailed,
+        AttemptError::Certificate(_) => Refusal::BadCertificate,
         AttemptError::Timeout => Refusal::UpstreamTimeout,
-        AttemptError::Broken(_) => Refusal::BrokenResponse,
+        AttemptError::Broken(_) | AttemptError::Refused => Refusal::BrokenResponse,
         AttemptError::Client(UploadFault::Broken) => {
             Refusal::BadRequest("The request body ended early.")
         }

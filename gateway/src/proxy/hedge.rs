@@ -1,7 +1,7 @@
 //! Another attempt beside one that is slow: whichever answers first is the answer (Dean and Barroso, "The Tail at Scale", 2013).
 //!
 //! Guarantees: only a safe request without a body is sent twice; a hedge has a permit of the circuit and is paid for by the route's
-//! budget; the loser is dropped, which closes its connection and says nothing of the upstream. Must not: wait for anything but
+//! budget; the loser is dropped, which ends its exchange and says nothing of the upstream. Must not: wait for anything but
 //! the attempts.
 
 use std::pin::pin;

@@ -30,6 +30,8 @@ pub struct Metrics {
     pub upstream_requests: Family<Counter>,
     /// `gateway_upstream_request_duration_seconds{upstream}`
     pub upstream_duration: Family<Histogram>,
+    /// `gateway_split_requests_total{route,upstream}`
+    pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
     /// `gateway_hedges_total{route,outcome}`
@@ -105,6 +107,12 @@ impl Metrics {
                 "gateway_upstream_request_duration_seconds",
                 "Time from an attempt's start to the upstream's response head.",
                 &["upstream"],
+            ),
+            split_requests: family(
+                registry,
+                "gateway_split_requests_total",
+                "Requests of a route that is split, by the upstream chosen.",
+                &["route", "upstream"],
             ),
             retries: family(
                 registry,

@@ -5,16 +5,26 @@ use std::fmt;
 use std::rc::Rc;
 use std::time::Duration;
 
-use http::HeaderValue;
+use http::header::UPGRADE;
 use http::uri::Authority;
+use http::{HeaderValue, Request};
 
+use super::connect::Turns;
+use super::link::Link;
 use super::pool::Pool;
-use super::settings::{EndpointSettings, Settings};
+use super::settings::{EndpointSettings, HostChoice, Protocol, Scheme, Settings};
+use super::tls::{Offer, Tls};
 
 /// One address of an upstream.
 pub struct Endpoint {
+    scheme: Scheme,
     authority: Authority,
+    said: Authority,
     host: HeaderValue,
+    keeps_host: bool,
+    offer: Offer,
+    tls: Option<Tls>,
+    turns: Turns,
     connect_timeout: Duration,
     idle_timeout: Duration,
     in_flight: Cell<usize>,
@@ -23,15 +33,25 @@ pub struct Endpoint {
 
 impl Endpoint {
     pub(super) fn new(one: &EndpointSettings, shared: &Settings) -> Self {
+        let said = match &shared.host {
+            HostChoice::Named(name) => name,
+            HostChoice::Endpoint | HostChoice::Keep => &one.authority,
+        };
         // An authority is a subset of what a header value may hold, so the fallback is never taken.
-        let host = HeaderValue::from_str(one.authority.as_str());
+        let host = HeaderValue::from_str(said.as_str());
         Self {
+            scheme: one.scheme,
             authority: one.authority.clone(),
+            said: said.clone(),
+            keeps_host: shared.host == HostChoice::Keep,
+            offer: offer(one.scheme, shared.protocol),
+            tls: shared.tls.clone().filter(|_| one.scheme == Scheme::Https),
+            turns: Turns::default(),
             host: host.unwrap_or_else(|_| HeaderValue::from_static("upstream.invalid")),
             connect_timeout: shared.connect_timeout,
             idle_timeout: shared.idle_timeout,
             in_flight: Cell::new(0),
-            pool: Rc::new(Pool::new(shared.idle_connections, shared.keepalive)),
+            pool: Rc::new(Pool::new(shared)),
         }
     }
 
@@ -41,10 +61,58 @@ impl Endpoint {
         &self.authority
     }
 
-    /// What `Host` says towards this endpoint.
+    /// What `Host` says towards this endpoint, unless it [keeps](Self::keeps_host) the client's.
     #[must_use]
     pub const fn host(&self) -> &HeaderValue {
         &self.host
+    }
+
+    /// What `:authority` says where `Host` would say [`Self::host`].
+    pub(super) const fn said(&self) -> &Authority {
+        &self.said
+    }
+
+    /// Whether the client's own `Host` goes on, where there is one.
+    #[must_use]
+    pub const fn keeps_host(&self) -> bool {
+        self.keeps_host
+    }
+
+    pub(super) fn is_secure(&self) -> bool {
+        self.scheme == Scheme::Https
+    }
+
+    pub(super) const fn default_port(&self) -> u16 {
+        self.scheme.default_port()
+    }
+
+    pub(super) const fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    pub(super) const fn turns(&self) -> &Turns {
+        &self.turns
+    }
+
+    /// What `request` can go over: a switch of protocols is HTTP/1.1's alone (RFC 9113, section 8.6).
+    pub(super) fn offer<B>(&self, request: &Request<B>) -> Offer {
+        match self.offer {
+            Offer::Http1 => Offer::Http1,
+            _ if request.headers().contains_key(UPGRADE) => Offer::Http1,
+            offer => offer,
+        }
+    }
+
+    /// A place on a connection that is already there.
+    pub(super) fn pooled(&self, offer: Offer) -> Option<Link> {
+        let stream = match offer {
+            Offer::Http1 => None,
+            Offer::Either | Offer::Http2 => self.pool.stream().map(Link::Http2),
+        };
+        match offer {
+            Offer::Http2 => stream,
+            Offer::Http1 | Offer::Either => stream.or_else(|| self.pool.line().map(Link::Http1)),
+        }
     }
 
     /// Attempts of this thread whose answer is not complete.
@@ -63,6 +131,15 @@ impl Endpoint {
 
     pub(super) const fn pool(&self) -> &Rc<Pool> {
         &self.pool
+    }
+}
+
+/// What is offered to an endpoint, or known of it beforehand.
+const fn offer(scheme: Scheme, protocol: Protocol) -> Offer {
+    match (scheme, protocol) {
+        (_, Protocol::Http1) | (Scheme::Http, Protocol::Auto) => Offer::Http1,
+        (_, Protocol::Http2) | (Scheme::H2c, Protocol::Auto) => Offer::Http2,
+        (Scheme::Https, Protocol::Auto) => Offer::Either,
     }
 }
 

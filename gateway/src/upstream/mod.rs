@@ -6,6 +6,10 @@
 
 pub mod settings;
 mod body;
+mod tls;
+mod anyone;
+mod link;
+mod multiplexed;
 mod connect;
 mod endpoint;
 mod pool;
@@ -17,6 +21,7 @@ pub use attempt::{AttemptError, Received};
 pub use body::ResponseBody;
 pub use endpoint::{Endpoint, InFlight};
 pub use replay::Sending;
+pub use tls::server_name;
 pub use upload::{RequestBody, UploadBounds, UploadFault, UploadState};
 
 use std::cell::Cell;

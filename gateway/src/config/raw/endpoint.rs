@@ -1,13 +1,13 @@
-//! An upstream's endpoint as written: `http://HOST:PORT`.
+//! An upstream's endpoint as written: `http://HOST:PORT`, `https://` or `h2c://`.
 //!
 //! Guarantees: each thing that can be wrong with a URL is named. Must not: resolve or connect.
 
-use http::uri::{Authority, Scheme};
+use http::uri::Authority;
 use serde_json::{Value, json};
 
 use super::super::secret;
 use super::scalar::Scalar;
-use crate::upstream::settings::EndpointSettings;
+use crate::upstream::settings::{EndpointSettings, Scheme};
 
 impl Scalar for EndpointSettings {
     const EXPECTED: &'static str = "a URL like `http://10.0.0.7:8080`";
@@ -38,7 +38,7 @@ impl Scalar for EndpointSettings {
     }
 
     fn hints() -> Value {
-        json!({ "examples": ["http://10.0.0.7:8080"] })
+        json!({ "examples": ["http://10.0.0.7:8080", "https://api.internal", "h2c://10.0.0.7:50051"] })
     }
 }
 
@@ -55,17 +55,16 @@ fn no_scheme(text: &str) -> String {
 
 fn known_scheme(scheme: &str) -> Result<Scheme, String> {
     match scheme.to_ascii_lowercase().as_str() {
-        "http" => Ok(Scheme::HTTP),
-        later @ ("https" | "h2c") => Err(format!(
-            "`{later}://` endpoints are not yet supported: write `http://HOST:PORT`"
-        )),
+        "http" => Ok(Scheme::Http),
+        "https" => Ok(Scheme::Https),
+        "h2c" => Ok(Scheme::H2c),
         _ => Err(format!(
-            "`{scheme}` is not a scheme of an upstream: write `http://HOST:PORT`"
+            "`{scheme}` is not a scheme of an upstream: write `http://HOST:PORT`, `https://HOST:PORT` or `h2c://HOST:PORT`"
         )),
     }
 }
 
-fn known_authority(text: &str, shown: &str) -> Result<Authority, String> {
+pub(super) fn known_authority(text: &str, shown: &str) -> Result<Authority, String> {
     // An IPv6 host has colons of its own, within brackets.
     let after_host = text.rfind(']').map_or(0, |at| at + 1);
     let (host, port) = match text.get(after_host..).and_then(|rest| rest.rfind(':')) {

@@ -14,12 +14,15 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
+use super::endpoint;
+use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::retry::{Jitter, Trouble};
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
-use crate::proxy::settings::Underscores;
+use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
+use crate::upstream::settings::{HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -227,20 +230,26 @@ impl Scalar for Quorum {
     }
 }
 
+impl Scalar for HostChoice {
+    const EXPECTED: &'static str = "`endpoint`, `keep` or a host";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "endpoint" => Ok(Self::Endpoint),
+            "keep" => Ok(Self::Keep),
+            name if name.contains(['/', '@', ',', '*']) => Err(format!(
+                "`{name}` is not a host: write `endpoint`, `keep` or a host like `api.internal`"
+            )),
+            name => endpoint::known_authority(name, name).map(Self::Named),
+        }
+    }
+}
+
 /// How a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
     /// Tokens added continuously up to a capacity.
     TokenBucket,
-}
-
-/// What becomes of a path with dot segments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum DotSegments {
-    /// The request is refused.
-    Reject,
-    /// The upstream resolves them.
-    Forward,
 }
 
 /// A scalar that is one of a few words.
@@ -264,7 +273,26 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
-choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
+choice!(
+    DotSegments,
+    "a rule for dot segments",
+    "reject" => Self::Reject,
+    "resolve" => Self::Resolve,
+    "forward" => Self::Forward
+);
+choice!(
+    DoubleSlashes,
+    "a rule for slashes in a row",
+    "reject" => Self::Reject,
+    "merge" => Self::Merge,
+    "forward" => Self::Forward
+);
+choice!(
+    EncodedSlashes,
+    "a rule for encoded slashes",
+    "reject" => Self::Reject,
+    "forward" => Self::Forward
+);
 choice!(
     Underscores,
     "a rule for underscores",
@@ -279,6 +307,13 @@ choice!(
     "connect" => Self::Connect,
     "reset" => Self::Reset,
     "timeout" => Self::Timeout
+);
+choice!(
+    Protocol,
+    "an HTTP version for upstreams",
+    "auto" => Self::Auto,
+    "1.1" => Self::Http1,
+    "2" => Self::Http2
 );
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);

@@ -5,20 +5,27 @@ use serde::Deserialize;
 
 use super::List;
 use super::scalar::Text;
+use super::tls::Tls;
 use crate::policy::circuit::Quorum;
 use crate::policy::units::Micros;
-use crate::upstream::settings::EndpointSettings;
+use crate::upstream::settings::{EndpointSettings, HostChoice, Protocol};
 
 /// Interchangeable endpoints behind one circuit.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Upstream {
-    /// Where it listens: `http://HOST:PORT`, at least one.
+    /// Where it listens: `http://HOST:PORT`, `https://HOST:PORT` or `h2c://HOST:PORT`, at least one.
     #[schemars(extend("x-required" = true))]
     pub(in super::super) endpoints: Option<List<Text<EndpointSettings>>>,
+    /// Which HTTP is spoken: `1.1`, `2`, or `auto` for what an endpoint's scheme says and, under TLS, what both sides agree on.
+    pub(in super::super) http: Option<Text<Protocol>>,
+    /// What `Host` says: the `endpoint`'s host and port, what the client asked for (`keep`), or a name written here.
+    pub(in super::super) host: Option<Text<HostChoice>>,
+    /// TLS towards `https` endpoints.
+    pub(in super::super) tls: Option<Tls>,
     /// The longest to the whole response head, connecting included; then 504.
     pub(in super::super) timeout: Option<Text<Micros>>,
-    /// The longest to a connection.
+    /// The longest to a connection, TLS included.
     pub(in super::super) connect_timeout: Option<Text<Micros>>,
     /// The longest without a byte while a body streams.
     pub(in super::super) idle_timeout: Option<Text<Micros>>,
@@ -26,6 +33,10 @@ pub(in super::super) struct Upstream {
     pub(in super::super) idle_connections: Option<u32>,
     /// How long an idle connection is kept.
     pub(in super::super) keepalive: Option<Text<Micros>>,
+    /// How old a connection may grow until no more requests go on it; up to a tenth less, so that not all end together.
+    pub(in super::super) max_connection_lifetime: Option<Text<Micros>>,
+    /// How many requests one connection carries; 0 is any number.
+    pub(in super::super) max_connection_requests: Option<u32>,
     /// Response statuses that count as failures.
     pub(in super::super) failure_statuses: Option<List<u16>>,
     /// When the circuit opens and closes, in the whole fleet.

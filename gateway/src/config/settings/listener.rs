@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use super::super::path::KeyPath;
-use super::super::raw::{Admin, DotSegments, Raw, Server, Text};
+use super::super::raw::{Admin, EncodedSlashes, Raw, Server, Text};
 use super::super::secret::{self, Password};
 use super::Check;
 use crate::admin::settings::Token;
@@ -56,9 +56,13 @@ pub(super) fn strictness(check: &mut Check<'_>, raw: &Server) -> Option<Strictne
     let max_body_bytes = check.set(&at, "max_body_bytes", raw.max_body_bytes);
     let body_timeout = check.timeout(&at, "body_timeout", raw.body_timeout.clone());
     let dots = check.set(&at, "dot_segments", raw.dot_segments.clone());
+    let slashes = check.set(&at, "double_slashes", raw.double_slashes.clone());
+    let encoded = check.set(&at, "encoded_slashes", raw.encoded_slashes.clone());
     Some(Strictness {
         underscores: underscores?.0,
-        refuse_dot_segments: dots?.0 == DotSegments::Reject,
+        dot_segments: dots?.0,
+        double_slashes: slashes?.0,
+        refuse_encoded_slashes: encoded?.0 == EncodedSlashes::Reject,
         max_body_bytes: max_body_bytes?,
         body_timeout: body_timeout?,
     })

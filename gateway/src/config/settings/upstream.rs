@@ -3,8 +3,8 @@
 use super::super::path::KeyPath;
 use super::super::problem::Origin;
 use super::super::raw::{List, Text, Upstream};
-use super::{Check, circuit};
-use crate::upstream::settings::{EndpointSettings, Settings};
+use super::{Check, circuit, tls};
+use crate::upstream::settings::{EndpointSettings, Protocol, Scheme, Settings};
 
 /// More idle connections than a worker has file descriptors for.
 const MAX_IDLE: u32 = 65_536;
@@ -22,6 +22,13 @@ pub(super) fn upstream(
     let idle_timeout = check.timeout(at, "idle_timeout", raw.idle_timeout);
     let idle_connections = idle_connections(check, at, raw.idle_connections);
     let keepalive = check.timeout(at, "keepalive", raw.keepalive);
+    let lifetime = check.timeout(at, "max_connection_lifetime", raw.max_connection_lifetime);
+    let requests = check.set(at, "max_connection_requests", raw.max_connection_requests);
+    let protocol = check.set(at, "http", raw.http);
+    let protocol = protocol.and_then(|Text(one)| agrees(check, at, one, endpoints.as_deref()?));
+    let host = check.set(at, "host", raw.host);
+    let tls = check.set(at, "tls", raw.tls);
+    let tls = tls.and_then(|raw| tls::tls(check, &at.key("tls"), raw, endpoints.as_deref()?));
     let failure_statuses = check.statuses(at, "failure_statuses", raw.failure_statuses);
     let circuit = check.set(at, "circuit", raw.circuit);
     let circuit = circuit.and_then(|raw| circuit::circuit(check, &at.key("circuit"), raw));
@@ -33,6 +40,11 @@ pub(super) fn upstream(
         idle_timeout: idle_timeout?,
         idle_connections: idle_connections?,
         keepalive: keepalive?,
+        max_connection_lifetime: lifetime?,
+        max_connection_requests: requests?,
+        protocol: protocol?,
+        host: host.map(|Text(host)| host)?,
+        tls: tls?,
         circuit: circuit?,
         failure_statuses: failure_statuses?,
     })
@@ -63,6 +75,26 @@ fn endpoints(
         endpoints.push(endpoint);
     }
     Some(endpoints)
+}
+
+/// What is spoken must not contradict what a URL says is spoken.
+fn agrees(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    protocol: Protocol,
+    endpoints: &[EndpointSettings],
+) -> Option<Protocol> {
+    let h2c = endpoints.iter().find(|one| one.scheme == Scheme::H2c);
+    match (protocol, h2c) {
+        (Protocol::Http1, Some(one)) => check.problem(
+            &at.key("http"),
+            &format!(
+                "`1.1` is not what `h2c://{}` speaks: write `http://{}` or `http = \"auto\"`",
+                one.authority, one.authority
+            ),
+        ),
+        _ => Some(protocol),
+    }
 }
 
 /// The built-in upstream has no endpoints of its own: that is the one thing nobody can guess.

@@ -20,7 +20,14 @@ use crate::telemetry::metrics::Metrics;
 use crate::upstream::{AttemptError, Endpoint, Received, RequestBody};
 
 /// Why attempts without a response failed, as labels.
-const TROUBLES: [&str; 4] = ["connect_error", "connect_timeout", "timeout", "broken"];
+const TROUBLES: [&str; 6] = [
+    "connect_error",
+    "connect_timeout",
+    "tls_error",
+    "refused",
+    "timeout",
+    "broken",
+];
 
 /// A route's retries, ready to be decided.
 #[derive(Debug)]

@@ -4,22 +4,33 @@ use std::time::Duration;
 
 use http::Method;
 
-use super::{AnswersSettings, HedgeSettings, RetrySettings};
-use crate::policy::ids::{PolicyName, RouteName, UpstreamName};
+use super::{
+    AnswersSettings, EditsSettings, HeaderMatch, HedgeSettings, HostPattern, RetrySettings,
+    TargetSettings,
+};
+use crate::policy::ids::{PolicyName, RouteName};
 
 /// One route.
 #[derive(Clone, Debug)]
 pub struct RouteSettings {
     /// Its name in metrics and logs.
     pub name: RouteName,
+    /// Hosts it answers; empty means any.
+    pub hosts: Vec<HostPattern>,
     /// The path pattern: `/proxy/{*path}`, `/users/{id}`.
     pub path: String,
     /// The path sent upstream, with the pattern's parameters; none keeps the path.
     pub rewrite: Option<String>,
+    /// What is taken off the path's start on its way upstream.
+    pub strip_prefix: Option<String>,
+    /// Header fields a request must have.
+    pub headers: Vec<HeaderMatch>,
     /// Methods it answers; empty means any.
     pub methods: Vec<Method>,
-    /// Where it goes.
-    pub upstream: UpstreamName,
+    /// Where it leads.
+    pub target: TargetSettings,
+    /// Where requests that came unencrypted are sent instead.
+    pub https: Option<http::StatusCode>,
     /// The limits a request must pass, all of them.
     pub limits: Vec<PolicyName>,
     /// Tokens one request costs.
@@ -34,6 +45,10 @@ pub struct RouteSettings {
     pub hedge: Option<HedgeSettings>,
     /// Answers of its own.
     pub answers: AnswersSettings,
+    /// Header fields changed on the way to the upstream.
+    pub request_headers: EditsSettings,
+    /// Header fields changed on the way to the client.
+    pub response_headers: EditsSettings,
 }
 
 impl Default for RouteSettings {
@@ -41,10 +56,14 @@ impl Default for RouteSettings {
     fn default() -> Self {
         Self {
             name: "".into(),
+            hosts: Vec::new(),
             path: String::new(),
             rewrite: None,
+            strip_prefix: None,
+            headers: Vec::new(),
             methods: Vec::new(),
-            upstream: "".into(),
+            target: TargetSettings::Upstream("".into()),
+            https: None,
             limits: Vec::new(),
             cost: 1,
             timeout: None,
@@ -52,6 +71,8 @@ impl Default for RouteSettings {
             retry: RetrySettings::default(),
             hedge: None,
             answers: AnswersSettings::default(),
+            request_headers: EditsSettings::default(),
+            response_headers: EditsSettings::default(),
         }
     }
 }
