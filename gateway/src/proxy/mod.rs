@@ -38,6 +38,7 @@ mod local;
 mod upgrade;
 mod attempts;
 mod exchange;
+mod http2;
 
 pub use body::Body;
 pub use build::Parts;
@@ -155,7 +156,8 @@ impl Proxy {
     ) -> Response<Body> {
         let (head, _) = stand_in.into_parts();
         let mut record = self.begin(peer, &head);
-        let response = self.refuse(&mut record, &Refusal::Faulty(fault), true, true);
+        let is_h1 = head.version < Version::HTTP_2;
+        let response = self.refuse(&mut record, &Refusal::Faulty(fault), is_h1, true);
         record.answered(response.status().as_u16());
         response.map(|body| body.recorded(Box::new(record)))
     }
@@ -236,6 +238,7 @@ impl Proxy {
                 request_id: headers::request_id(&head.headers),
                 address,
                 client: self.identify.client(address),
+                protocol: protocol(head.version),
                 method: head.method.clone(),
                 uri: head.uri.clone(),
                 upstream: None,
@@ -263,5 +266,14 @@ impl Proxy {
     pub async fn close(&self) {
         self.limiter.give_back_all().await;
         self.recorder.flush();
+    }
+}
+
+/// A version as access lines call it.
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
     }
 }

@@ -112,6 +112,7 @@ pub(super) struct Context {
     /// The address the request is from.
     pub(super) address: IpAddr,
     pub(super) client: ClientId,
+    pub(super) protocol: &'static str,
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) upstream: Option<UpstreamName>,
@@ -238,6 +239,7 @@ impl Drop for Record {
         access.record(&Entry {
             request_id: context.request_id.to_str().unwrap_or_default(),
             client: &context.client,
+            protocol: context.protocol,
             method: context.method.as_str(),
             route: self.route.as_ref().map_or("-", |_| &metrics.name),
             path: context.uri.path(),

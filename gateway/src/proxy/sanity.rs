@@ -8,6 +8,7 @@ use http::request::Parts as Head;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
 
+use super::http2;
 use super::path;
 use super::refusal::Refusal;
 use super::settings::{Strictness, Underscores};
@@ -48,6 +49,9 @@ const fn bad<T>(detail: &'static str) -> Result<T, Refusal> {
 
 /// Checks a request's head, and takes off what `strictness` takes off.
 pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked, Refusal> {
+    if head.version == Version::HTTP_2 {
+        http2::request(head)?;
+    }
     host(head)?;
     underscores(&mut head.headers, strictness.underscores)?;
     if let Some(expect) = head.headers.get(EXPECT)

@@ -58,6 +58,8 @@ pub struct Metrics {
     pub store_duration: Family<Histogram>,
     /// `gateway_replicas`
     pub replicas: Arc<Gauge>,
+    /// `gateway_client_connections_ended_total{reason}`
+    pub connections_ended: Family<Counter>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -189,6 +191,12 @@ impl Metrics {
                 registry,
                 "gateway_replicas",
                 "Replicas that share the store, as last heard.",
+            ),
+            connections_ended: family(
+                registry,
+                "gateway_client_connections_ended_total",
+                "Connections of clients that the gateway ended in self-defence, by why.",
+                &["reason"],
             ),
             log_lines_dropped: single(
                 registry,

@@ -10,6 +10,7 @@ mod admin;
 mod answer;
 mod endpoint;
 mod limit;
+mod http2;
 mod log;
 mod route;
 mod scalar;
@@ -26,6 +27,7 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
+pub(super) use http2::Http2;
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Budget, Hedge, Retry, Route};

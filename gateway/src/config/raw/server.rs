@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
+use super::http2::Http2;
 use super::scalar::Text;
 use crate::policy::units::Micros;
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
@@ -52,6 +53,8 @@ pub(in super::super) struct Server {
     /// What becomes of a path with dot segments, plain or encoded: `reject` it, `resolve` them before a route is looked for, or
     /// `forward` it as it is.
     pub(in super::super) dot_segments: Option<Text<DotSegments>>,
+    /// HTTP/2.
+    pub(in super::super) http2: Option<Http2>,
     /// What becomes of a path with slashes in a row: `reject` it, `merge` them before a route is looked for, or `forward` it as it is.
     pub(in super::super) double_slashes: Option<Text<DoubleSlashes>>,
     /// What becomes of a path with an encoded slash: `reject` it, or `forward` it as it is.

@@ -4,6 +4,7 @@
 
 mod answer;
 mod circuit;
+mod http2;
 mod header;
 mod limit;
 mod listener;
