@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{EMBEDDED_BUCKETS, Given, observe, replica};
+use super::{EMBEDDED_BUCKETS, Given, endpoints, observe, replica};
 use crate::admin::Board;
 use crate::breaker::Breaker;
 use crate::config::Config;
@@ -16,6 +16,7 @@ use crate::telemetry::access::AccessLog;
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
+use crate::upstream::Directory;
 
 /// Handles; a clone for each thread.
 #[derive(Clone)]
@@ -28,6 +29,7 @@ pub(super) struct Common {
     pub(super) limiter: Arc<Shared>,
     pub(super) breaker: Arc<Breaker>,
     pub(super) proxies: Arc<proxy::Shared>,
+    pub(super) directory: Arc<Directory>,
     pub(super) replica: ReplicaId,
     pub(super) drain: Drain,
     pub(super) board: Arc<Board>,
@@ -42,6 +44,7 @@ impl Common {
         observe::limits(&metrics, Arc::clone(&limiter));
         let board = Board::new();
         let breaker = observe::breaker(&config, &replica, &metrics, &board);
+        let directory = endpoints::directory(&config, &metrics, &board);
         Self {
             health: Arc::new(Health::new(config.store.failures)),
             embedded: given
@@ -56,6 +59,7 @@ impl Common {
             metrics,
             limiter,
             breaker,
+            directory,
             replica,
         }
     }
@@ -91,6 +95,7 @@ impl Common {
             store,
             breaker: Arc::clone(&self.breaker),
             shared: Arc::clone(&self.proxies),
+            directory: Arc::clone(&self.directory),
             metrics: Arc::clone(&self.metrics),
             access: access.map(|(writer, format)| AccessLog::new(writer, format)),
             serve_metrics: self.config.server.metrics,

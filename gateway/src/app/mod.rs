@@ -5,6 +5,7 @@
 
 mod common;
 mod background;
+mod endpoints;
 mod observe;
 mod operate;
 mod report;

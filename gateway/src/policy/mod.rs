@@ -9,3 +9,4 @@ pub mod ids;
 pub mod token_bucket;
 pub mod circuit;
 pub mod retry;
+pub mod balance;

@@ -17,17 +17,14 @@ use super::record::Record;
 use super::refusal::Refusal;
 use super::retry::{Next, Plan};
 use super::route::Route;
-use crate::upstream::{AttemptError, Endpoint, Received, RequestBody};
+use crate::upstream::{AttemptError, Endpoint, Patience, Received, RequestBody};
 
 /// One attempt, about to be made.
 pub(super) struct Attempt<'a> {
     pub(super) upstream: &'a Rc<Guarded>,
     pub(super) endpoint: Rc<Endpoint>,
     pub(super) request: Request<RequestBody>,
-    /// The longest it may take to its response head.
-    pub(super) limit: Duration,
-    /// Whether its time is so short that running out of it says nothing of the upstream.
-    pub(super) is_cut_short: bool,
+    pub(super) patience: Patience,
 }
 
 /// An attempt that was made and reported.
@@ -41,11 +38,11 @@ impl Attempt<'_> {
     /// Makes the attempt. Dropped before its end, it says nothing of the upstream.
     pub(super) async fn make(self, permit: Permit<'_>) -> Made {
         let Measured { result, took } =
-            forward::send(self.upstream, &self.endpoint, self.request, self.limit).await;
-        let late = if self.is_cut_short && forward::timed_out(&result) {
-            None
-        } else {
+            forward::send(self.upstream, &self.endpoint, self.request, self.patience).await;
+        let late = if self.patience.tells(&result) {
             permit.report(&result).await
+        } else {
+            None
         };
         Made { result, late, took }
     }
@@ -76,12 +73,15 @@ pub(super) async fn attempts(
         let Some(request) = plan.request() else {
             return Err(Refusal::NoEndpoint);
         };
+        let context = &record.context;
         let attempt = Attempt {
             upstream,
-            endpoint: upstream.pick(plan.tried())?,
+            endpoint: forward::pick(context, upstream.upstream(), &request, plan.tried())?,
             request,
-            limit,
-            is_cut_short: plan.is_repeated() && limit < longest,
+            patience: Patience {
+                limit,
+                is_telling: !plan.is_repeated() || limit == longest,
+            },
         };
         plan.goes_to(&attempt.endpoint);
         record.context.attempts += 1;

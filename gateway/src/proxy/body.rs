@@ -73,6 +73,7 @@ impl Body {
         }
         Self {
             source: Source::Local(Bytes::new()),
+            end: None,
             record,
         }
     }

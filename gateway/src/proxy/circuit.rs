@@ -14,7 +14,7 @@ use super::refusal::Refusal;
 use crate::breaker::{self, Circuit, Outcome, Ticket};
 use crate::policy::ids::UpstreamName;
 use crate::store::Store;
-use crate::upstream::{AttemptError, Endpoint, Received, Upstream};
+use crate::upstream::{AttemptError, Received, Upstream};
 
 /// Time a probe's holder gets beyond the attempt's own timeout before the fleet gives the probe to another.
 const PROBE_MARGIN: Duration = Duration::from_secs(1);
@@ -51,7 +51,7 @@ impl Guarded {
         }
     }
 
-    pub(super) const fn name(&self) -> &UpstreamName {
+    pub(super) fn name(&self) -> &UpstreamName {
         self.upstream.name()
     }
 
@@ -61,18 +61,6 @@ impl Guarded {
 
     pub(super) const fn metrics(&self) -> &UpstreamMetrics {
         &self.metrics
-    }
-
-    /// The endpoint for the next attempt: another than those that were tried, where there is one.
-    pub(super) fn pick(&self, tried: &[Rc<Endpoint>]) -> Result<Rc<Endpoint>, Refusal> {
-        let mut picked = self.upstream.pick().ok_or(Refusal::NoEndpoint)?;
-        for _ in 0..tried.len() {
-            if !tried.iter().any(|one| Rc::ptr_eq(one, &picked)) {
-                break;
-            }
-            picked = self.upstream.pick().ok_or(Refusal::NoEndpoint)?;
-        }
-        Ok(picked)
     }
 
     /// Whether the circuit does not let every attempt through.

@@ -9,12 +9,16 @@ use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use tokio::time::Instant;
 
+use super::affinity;
 use super::circuit::Guarded;
+use super::record::Context;
 use super::refusal::Refusal;
 use super::sanity::Fault;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Histogram};
-use crate::upstream::{AttemptError, Endpoint, Received, RequestBody, UploadFault, Upstream};
+use crate::upstream::{
+    AttemptError, Endpoint, Patience, PickHint, Received, RequestBody, UploadFault, Upstream,
+};
 
 /// An upstream's series, held so that an attempt looks nothing up.
 #[derive(Debug)]
@@ -61,18 +65,32 @@ impl UpstreamMetrics {
     }
 }
 
+/// The endpoint for an attempt: one that is not among `tried`, if there is one.
+pub(super) fn pick(
+    context: &Context,
+    upstream: &Upstream,
+    request: &Request<RequestBody>,
+    tried: &[Rc<Endpoint>],
+) -> Result<Rc<Endpoint>, Refusal> {
+    let key = upstream.hash_key();
+    let hash = key.and_then(|key| affinity::of(key, &context.client, request.headers()));
+    upstream
+        .pick(PickHint { hash, tried })
+        .ok_or(Refusal::NoEndpoint)
+}
+
 /// What became of an attempt.
 pub(super) struct Measured {
     pub(super) result: Result<Received, AttemptError>,
     pub(super) took: Duration,
 }
 
-/// Sends one attempt, which may take `limit` to its response head.
+/// Sends one attempt to `endpoint`.
 pub(super) async fn send(
     guarded: &Guarded,
     endpoint: &Rc<Endpoint>,
     mut request: Request<RequestBody>,
-    limit: Duration,
+    patience: Patience,
 ) -> Measured {
     let (upstream, metrics) = (guarded.upstream(), guarded.metrics());
     let headers = request.headers_mut();
@@ -80,19 +98,11 @@ pub(super) async fn send(
         headers.insert(HOST, endpoint.host().clone());
     }
     let started = Instant::now();
-    let result = upstream.send(endpoint, request, limit).await;
+    let result = upstream.send(endpoint, request, patience).await;
     let took = started.elapsed();
     metrics.duration.observe(took);
     metrics.count(upstream, &result);
     Measured { result, took }
-}
-
-/// Whether an attempt ended because its time did.
-pub(super) const fn timed_out(result: &Result<Received, AttemptError>) -> bool {
-    matches!(
-        result,
-        Err(AttemptError::Timeout | AttemptError::ConnectTimeout)
-    )
 }
 
 /// The target in origin form, as HTTP/1.1 wants it towards a server.

@@ -16,14 +16,15 @@ use tokio::time::{Instant, sleep};
 
 use super::attempts::{Attempt, Made};
 use super::circuit::{Guarded, Permit};
-use super::record::Record;
+use super::forward;
+use super::record::{Context, Record};
 use super::retry::{Plan, copy};
 use super::settings::HedgeSettings;
 use crate::policy::ids::RouteName;
 use crate::policy::retry::Spending;
 use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{Endpoint, RequestBody};
+use crate::upstream::{Endpoint, Patience, RequestBody};
 
 /// A route's hedging.
 #[derive(Debug)]
@@ -76,7 +77,7 @@ impl Hedges {
                 biased;
                 ended = running.next() => last = ended.flatten().or(last),
                 () = &mut timer, if others.left > 0 => {
-                    if let Some(attempt) = others.next(plan) {
+                    if let Some(attempt) = others.next(&record.context, plan) {
                         sent += 1;
                         record.context.attempts += 1;
                         running.push(enter(attempt, None));
@@ -145,27 +146,31 @@ impl<'a> Others<'a> {
             upstream: first.upstream,
             request: copy(&first.request),
             tried,
-            end: Instant::now() + first.limit,
+            end: Instant::now() + first.patience.limit,
             left: most,
         }
     }
 
     /// One more, if the budget allows it.
-    fn next(&mut self, plan: &mut Plan<'_>) -> Option<Attempt<'a>> {
+    fn next(&mut self, context: &Context, plan: &mut Plan<'_>) -> Option<Attempt<'a>> {
         self.left -= 1;
         if plan.spend() == Spending::Exhausted {
             self.left = 0;
             return None;
         }
-        let endpoint = self.upstream.pick(&self.tried).ok()?;
+        let request = copy(self.request.as_ref()?)?;
+        let upstream = self.upstream.upstream();
+        let endpoint = forward::pick(context, upstream, &request, &self.tried).ok()?;
         plan.goes_to(&endpoint);
         self.tried.push(Rc::clone(&endpoint));
         Some(Attempt {
             upstream: self.upstream,
             endpoint,
-            request: copy(self.request.as_ref()?)?,
-            limit: self.end.saturating_duration_since(Instant::now()),
-            is_cut_short: true,
+            request,
+            patience: Patience {
+                limit: self.end.saturating_duration_since(Instant::now()),
+                is_telling: false,
+            },
         })
     }
 }

@@ -37,6 +37,7 @@ mod split;
 mod local;
 mod upgrade;
 mod attempts;
+mod affinity;
 mod exchange;
 mod http2;
 

@@ -2,6 +2,7 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{Request, Response};
 
@@ -13,6 +14,27 @@ use super::upload::{RequestBody, UploadFault, UploadState};
 
 /// A response head with its streaming body.
 pub type Received = Response<ResponseBody>;
+
+/// How long an attempt may take to its response head.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// The longest.
+    pub limit: Duration,
+    /// Whether running out of it says something of the upstream: not, if somebody else's deadline cut it short.
+    pub is_telling: bool,
+}
+
+impl Patience {
+    /// Whether a result of an attempt with this patience says something of the upstream.
+    #[must_use]
+    pub const fn tells(&self, result: &Result<Received, AttemptError>) -> bool {
+        self.is_telling
+            || !matches!(
+                result,
+                Err(AttemptError::Timeout | AttemptError::ConnectTimeout)
+            )
+    }
+}
 
 /// Idle connections that turn out dead before a request was written to them are skipped, at most so many in a row.
 const STALE_CONNECTIONS: usize = 8;

@@ -8,6 +8,7 @@
 
 mod admin;
 mod answer;
+mod balance;
 mod endpoint;
 mod limit;
 mod http2;
@@ -27,11 +28,13 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
+pub(super) use balance::{Checks, Dns, Ejection};
+pub(super) use endpoint::Endpoint;
 pub(super) use http2::Http2;
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Budget, Hedge, Retry, Route};
-pub(super) use scalar::{Algorithm, Text};
+pub(super) use scalar::{Algorithm, Balance, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use store::Store;
 pub(super) use target::{Edits, Redirect, Share};

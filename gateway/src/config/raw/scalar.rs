@@ -22,7 +22,7 @@ use crate::policy::retry::{Jitter, Trouble};
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
-use crate::upstream::settings::{HostChoice, Protocol};
+use crate::upstream::settings::{Family, HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -252,6 +252,17 @@ pub(in super::super) enum Algorithm {
     TokenBucket,
 }
 
+/// Which endpoint is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Balance {
+    /// In turn.
+    RoundRobin,
+    /// The less loaded of two.
+    LeastLoaded,
+    /// The same one for the same key.
+    Hash,
+}
+
 /// A scalar that is one of a few words.
 macro_rules! choice {
     ($choice:ty, $expected:literal, $($word:literal => $value:expr),+) => {
@@ -273,6 +284,14 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
+choice!(
+    Balance,
+    "a way to balance",
+    "round_robin" => Self::RoundRobin,
+    "least_loaded" => Self::LeastLoaded,
+    "hash" => Self::Hash
+);
+choice!(Family, "a family of addresses", "any" => Self::Any, "ipv4" => Self::V4, "ipv6" => Self::V6);
 choice!(
     DotSegments,
     "a rule for dot segments",

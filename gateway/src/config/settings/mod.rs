@@ -3,6 +3,7 @@
 //! Guarantees: every problem of every section is reported in one run. Must not: read the environment.
 
 mod answer;
+mod balance;
 mod circuit;
 mod http2;
 mod header;
