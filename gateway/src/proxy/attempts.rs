@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::circuit::{Guarded, LateFailure, Permit};
 use super::deadline::Deadline;
 use super::forward::{self, Measured};
+use super::grpc::Call;
 use super::hedge;
 use super::record::Record;
 use super::refusal::Refusal;
@@ -39,11 +40,7 @@ impl Attempt<'_> {
     pub(super) async fn make(self, permit: Permit<'_>) -> Made {
         let Measured { result, took } =
             forward::send(self.upstream, &self.endpoint, self.request, self.patience).await;
-        let late = if self.patience.tells(&result) {
-            permit.report(&result).await
-        } else {
-            None
-        };
+        let late = permit.report(&result).await;
         Made { result, late, took }
     }
 }
@@ -56,16 +53,20 @@ pub(super) async fn attempts(
     request: Request<RequestBody>,
 ) -> Result<(Received, Option<LateFailure>), Refusal> {
     let deadline = Deadline::new(record.context.started, route.settings.timeout);
-    let own = upstream.upstream().timeout();
+    let timeout = upstream.upstream().timeout();
     let longest = route
         .retries
         .as_ref()
-        .map_or(own, |retries| retries.attempt_timeout(own));
+        .map_or(timeout, |retries| retries.attempt_timeout(timeout));
     let hedges = route.hedges.as_ref();
     let hedges = hedges.filter(|_| hedge::suits(&request));
     let mut plan = Plan::new(route.retries.as_ref(), deadline, request);
     loop {
-        let limit = deadline.within(longest);
+        let call = record.context.grpc.as_ref();
+        let own = deadline.within(longest);
+        let limit = call
+            .and_then(Call::patience)
+            .map_or(own, |patience| own.min(patience));
         if limit.is_zero() {
             return Err(Refusal::UpstreamTimeout);
         }
@@ -80,7 +81,7 @@ pub(super) async fn attempts(
             request,
             patience: Patience {
                 limit,
-                is_telling: !plan.is_repeated() || limit == longest,
+                is_telling: limit == own && (!plan.is_repeated() || own == longest),
             },
         };
         plan.goes_to(&attempt.endpoint);

@@ -26,7 +26,7 @@ pub(super) struct UpstreamMetrics {
     duration: Arc<Histogram>,
     ok: Arc<Counter>,
     failed: Arc<Counter>,
-    errors: [(&'static str, Arc<Counter>); 7],
+    errors: [(&'static str, Arc<Counter>); 8],
     pub(super) rejections: Arc<Counter>,
 }
 
@@ -39,6 +39,7 @@ impl UpstreamMetrics {
             "tls_error",
             "refused",
             "timeout",
+            "deadline",
             "broken",
             "client_gone",
         ];
@@ -53,7 +54,7 @@ impl UpstreamMetrics {
 
     fn count(&self, upstream: &Upstream, result: &Result<Received, AttemptError>) {
         match result {
-            Ok(response) if upstream.is_failure(response.status()) => self.failed.inc(),
+            Ok(response) if upstream.is_failure(response) => self.failed.inc(),
             Ok(_) => self.ok.inc(),
             Err(error) => {
                 let label = error.label();
@@ -118,7 +119,7 @@ pub(super) fn refusal(error: &AttemptError) -> Refusal {
         AttemptError::Connect(_) | AttemptError::ConnectTimeout => Refusal::ConnectFailed,
         AttemptError::Tls(_) => Refusal::TlsFailed,
         AttemptError::Certificate(_) => Refusal::BadCertificate,
-        AttemptError::Timeout => Refusal::UpstreamTimeout,
+        AttemptError::Timeout | AttemptError::Deadline => Refusal::UpstreamTimeout,
         AttemptError::Broken(_) | AttemptError::Refused => Refusal::BrokenResponse,
         AttemptError::Client(UploadFault::Broken) => {
             Refusal::BadRequest("The request body ended early.")

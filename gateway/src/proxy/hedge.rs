@@ -120,7 +120,7 @@ async fn enter<'a>(attempt: Attempt<'a>, permit: Option<Permit<'a>>) -> Option<E
     let made = attempt.make(permit).await;
     let response = made.result.as_ref().ok();
     let is_answer =
-        response.is_some_and(|response| !upstream.upstream().is_failure(response.status()));
+        response.is_some_and(|response| !upstream.upstream().is_failure(response));
     Some(Ended {
         made,
         is_hedge,

@@ -20,20 +20,9 @@ pub type Received = Response<ResponseBody>;
 pub struct Patience {
     /// The longest.
     pub limit: Duration,
-    /// Whether running out of it says something of the upstream: not, if somebody else's deadline cut it short.
+    /// Whether running out of it says something of the upstream: not, if somebody else's deadline cut it short. Then it is
+    /// [`AttemptError::Deadline`].
     pub is_telling: bool,
-}
-
-impl Patience {
-    /// Whether a result of an attempt with this patience says something of the upstream.
-    #[must_use]
-    pub const fn tells(&self, result: &Result<Received, AttemptError>) -> bool {
-        self.is_telling
-            || !matches!(
-                result,
-                Err(AttemptError::Timeout | AttemptError::ConnectTimeout)
-            )
-    }
 }
 
 /// Idle connections that turn out dead before a request was written to them are skipped, at most so many in a row.
@@ -60,6 +49,9 @@ pub enum AttemptError {
     /// No response head in time.
     #[error("no response in time")]
     Timeout,
+    /// No response head in the time the client itself gave: not the upstream's fault.
+    #[error("no response in the time the client gave")]
+    Deadline,
     /// The connection ended, or what came back is not HTTP.
     #[error("the exchange broke: {0}")]
     Broken(hyper::Error),
@@ -78,6 +70,7 @@ impl AttemptError {
             Self::Tls(_) | Self::Certificate(_) => "tls_error",
             Self::Refused => "refused",
             Self::Timeout => "timeout",
+            Self::Deadline => "deadline",
             Self::Broken(_) => "broken",
             Self::Client(_) => "client_gone",
         }
@@ -92,7 +85,7 @@ impl AttemptError {
             | Self::Tls(_)
             | Self::Certificate(_)
             | Self::Refused => true,
-            Self::Timeout | Self::Broken(_) | Self::Client(_) => false,
+            Self::Timeout | Self::Deadline | Self::Broken(_) | Self::Client(_) => false,
         }
     }
 
@@ -104,7 +97,7 @@ impl AttemptError {
             Self::Tls(error) => Self::Tls(copy(error)),
             Self::Certificate(error) => Self::Certificate(copy(error)),
             Self::ConnectTimeout => Self::ConnectTimeout,
-            Self::Refused | Self::Timeout | Self::Broken(_) | Self::Client(_) => {
+            Self::Refused | Self::Timeout | Self::Deadline | Self::Broken(_) | Self::Client(_) => {
                 Self::Connect(io::ErrorKind::ConnectionAborted.into())
             }
         }
@@ -113,7 +106,7 @@ impl AttemptError {
     /// Whether the upstream is to blame.
     #[must_use]
     pub const fn is_upstream_fault(&self) -> bool {
-        !matches!(self, Self::Client(_))
+        !matches!(self, Self::Client(_) | Self::Deadline)
     }
 }
 
