@@ -17,7 +17,7 @@ use super::record::Record;
 use super::refusal::Refusal;
 use super::retry::{Next, Plan};
 use super::route::Route;
-use crate::upstream::{AttemptError, Endpoint, Patience, Received, RequestBody};
+use crate::upstream::{AttemptError, Endpoint, Patience, Place, Received, RequestBody};
 
 /// One attempt, about to be made.
 pub(super) struct Attempt<'a> {
@@ -25,6 +25,8 @@ pub(super) struct Attempt<'a> {
     pub(super) endpoint: Rc<Endpoint>,
     pub(super) request: Request<RequestBody>,
     pub(super) patience: Patience,
+    /// Its own place at the upstream, if it has one beside its request's.
+    pub(super) place: Option<Place>,
 }
 
 /// An attempt that was made and reported.
@@ -32,6 +34,7 @@ pub(super) struct Made {
     pub(super) result: Result<Received, AttemptError>,
     pub(super) late: Option<LateFailure>,
     pub(super) took: Duration,
+    pub(super) place: Option<Place>,
 }
 
 impl Attempt<'_> {
@@ -44,7 +47,15 @@ impl Attempt<'_> {
         } else {
             None
         };
-        Made { result, late, took }
+        if !matches!(&result, Err(error) if !error.is_upstream_fault()) {
+            self.upstream.admission().answered(took);
+        }
+        Made {
+            result,
+            late,
+            took,
+            place: self.place,
+        }
     }
 }
 
@@ -61,6 +72,7 @@ pub(super) async fn attempts(
         .retries
         .as_ref()
         .map_or(own, |retries| retries.attempt_timeout(own));
+    record.places.upstream = upstream.admission().enter(deadline).await?;
     let hedges = route.hedges.as_ref();
     let hedges = hedges.filter(|_| hedge::suits(&request));
     let mut plan = Plan::new(route.retries.as_ref(), deadline, request);
@@ -82,6 +94,7 @@ pub(super) async fn attempts(
                 limit,
                 is_telling: !plan.is_repeated() || limit == longest,
             },
+            place: None,
         };
         plan.goes_to(&attempt.endpoint);
         record.context.attempts += 1;
@@ -89,6 +102,10 @@ pub(super) async fn attempts(
             None => attempt.make(permit).await,
             Some(hedges) => hedges.race(record, &mut plan, attempt, permit).await,
         };
+        // The answer is a hedge's: its place stays, and that of the attempt it has overtaken is free.
+        if let Some(place) = made.place {
+            record.places.upstream = Some(place);
+        }
         *record.context.upstream_time.get_or_insert_default() += made.took;
         match plan.next(made.result) {
             Next::Done(Ok(received)) => return Ok((received, made.late)),
