@@ -45,13 +45,15 @@ impl Common {
         let board = Board::new();
         let breaker = observe::breaker(&config, &replica, &metrics, &board);
         let directory = endpoints::directory(&config, &metrics, &board);
+        let proxies = proxy::Shared::new(&config.proxy, &config.upstreams);
+        observe::concurrency(&metrics, Arc::clone(&proxies));
         Self {
             health: Arc::new(Health::new(config.store.failures)),
             embedded: given
                 .embedded
                 .clone()
                 .unwrap_or_else(|| Store::memory(EMBEDDED_BUCKETS)),
-            proxies: proxy::Shared::new(&config.proxy),
+            proxies,
             config: Arc::new(config),
             drain: Drain::new(),
             board,

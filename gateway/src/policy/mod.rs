@@ -10,4 +10,5 @@ pub mod ids;
 pub mod token_bucket;
 pub mod circuit;
 pub mod retry;
+pub mod gradient;
 pub mod balance;

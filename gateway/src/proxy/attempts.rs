@@ -18,7 +18,7 @@ use super::record::Record;
 use super::refusal::Refusal;
 use super::retry::{Next, Plan};
 use super::route::Route;
-use crate::upstream::{AttemptError, Endpoint, Patience, Received, RequestBody};
+use crate::upstream::{AttemptError, Endpoint, Patience, Place, Received, RequestBody};
 
 /// One attempt, about to be made.
 pub(super) struct Attempt<'a> {
@@ -26,6 +26,8 @@ pub(super) struct Attempt<'a> {
     pub(super) endpoint: Rc<Endpoint>,
     pub(super) request: Request<RequestBody>,
     pub(super) patience: Patience,
+    /// Its own place at the upstream, if it has one beside its request's.
+    pub(super) place: Option<Place>,
 }
 
 /// An attempt that was made and reported.
@@ -33,6 +35,7 @@ pub(super) struct Made {
     pub(super) result: Result<Received, AttemptError>,
     pub(super) late: Option<LateFailure>,
     pub(super) took: Duration,
+    pub(super) place: Option<Place>,
 }
 
 impl Attempt<'_> {
@@ -41,7 +44,15 @@ impl Attempt<'_> {
         let Measured { result, took } =
             forward::send(self.upstream, &self.endpoint, self.request, self.patience).await;
         let late = permit.report(&result).await;
-        Made { result, late, took }
+        if !matches!(&result, Err(error) if !error.is_upstream_fault()) {
+            self.upstream.admission().answered(took);
+        }
+        Made {
+            result,
+            late,
+            took,
+            place: self.place,
+        }
     }
 }
 
@@ -58,6 +69,7 @@ pub(super) async fn attempts(
         .retries
         .as_ref()
         .map_or(timeout, |retries| retries.attempt_timeout(timeout));
+    record.places.upstream = upstream.admission().enter(deadline).await?;
     let hedges = route.hedges.as_ref();
     let hedges = hedges.filter(|_| hedge::suits(&request));
     let mut plan = Plan::new(route.retries.as_ref(), deadline, request);
@@ -83,6 +95,7 @@ pub(super) async fn attempts(
                 limit,
                 is_telling: limit == own && (!plan.is_repeated() || own == longest),
             },
+            place: None,
         };
         plan.goes_to(&attempt.endpoint);
         record.context.attempts += 1;
@@ -90,6 +103,10 @@ pub(super) async fn attempts(
             None => attempt.make(permit).await,
             Some(hedges) => hedges.race(record, &mut plan, attempt, permit).await,
         };
+        // The answer is a hedge's: its place stays, and that of the attempt it has overtaken is free.
+        if let Some(place) = made.place {
+            record.places.upstream = Some(place);
+        }
         *record.context.upstream_time.get_or_insert_default() += made.took;
         match plan.next(made.result) {
             Next::Done(Ok(received)) => return Ok((received, made.late)),

@@ -13,6 +13,7 @@ use super::hedge::Hedges;
 use super::identify::Identify;
 use super::limit::Limits;
 use super::local::Own;
+use super::overload::Admission;
 use super::record::{Recorder, RouteMetrics};
 use super::redirect::Redirect;
 use super::retry::Retries;
@@ -97,6 +98,7 @@ fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Gu
         circuit,
         parts.store.clone(),
         metrics,
+        Admission::new(&parts.shared, &parts.metrics, &settings.name),
     )))
 }
 

@@ -11,6 +11,7 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::forward::UpstreamMetrics;
+use super::overload::Admission;
 use super::refusal::Refusal;
 use crate::breaker::{self, Circuit, Outcome, Ticket};
 use crate::policy::ids::UpstreamName;
@@ -27,6 +28,7 @@ pub(super) struct Guarded {
     circuit: Arc<Circuit>,
     store: Store,
     metrics: UpstreamMetrics,
+    admission: Admission,
 }
 
 /// Leave to make one attempt. Dropped without a report it is given up.
@@ -43,12 +45,14 @@ impl Guarded {
         circuit: Arc<Circuit>,
         store: Store,
         metrics: UpstreamMetrics,
+        admission: Admission,
     ) -> Self {
         Self {
             upstream,
             circuit,
             store,
             metrics,
+            admission,
         }
     }
 
@@ -62,6 +66,10 @@ impl Guarded {
 
     pub(super) const fn metrics(&self) -> &UpstreamMetrics {
         &self.metrics
+    }
+
+    pub(super) const fn admission(&self) -> &Admission {
+        &self.admission
     }
 
     /// Whether the circuit does not let every attempt through.

@@ -17,6 +17,7 @@ use tokio::time::{Instant, sleep};
 use super::attempts::{Attempt, Made};
 use super::circuit::{Guarded, Permit};
 use super::forward;
+use super::overload::Beside;
 use super::record::{Context, Record};
 use super::retry::{Plan, copy};
 use super::settings::HedgeSettings;
@@ -119,8 +120,7 @@ async fn enter<'a>(attempt: Attempt<'a>, permit: Option<Permit<'a>>) -> Option<E
     };
     let made = attempt.make(permit).await;
     let response = made.result.as_ref().ok();
-    let is_answer =
-        response.is_some_and(|response| !upstream.upstream().is_failure(response));
+    let is_answer = response.is_some_and(|response| !upstream.upstream().is_failure(response));
     Some(Ended {
         made,
         is_hedge,
@@ -154,6 +154,10 @@ impl<'a> Others<'a> {
     /// One more, if the budget allows it.
     fn next(&mut self, context: &Context, plan: &mut Plan<'_>) -> Option<Attempt<'a>> {
         self.left -= 1;
+        // Without room there is no hedge, and nothing is spent on it.
+        let Beside::Room(place) = self.upstream.admission().beside() else {
+            return None;
+        };
         if plan.spend() == Spending::Exhausted {
             self.left = 0;
             return None;
@@ -171,6 +175,7 @@ impl<'a> Others<'a> {
                 limit: self.end.saturating_duration_since(Instant::now()),
                 is_telling: false,
             },
+            place,
         })
     }
 }

@@ -4,9 +4,10 @@
 //! 2. [`identify`]: who is asking?
 //! 3. [`limit`]: may they ask now? (429)
 //! 4. [`circuit`]: may the upstream be asked? (503)
-//! 5. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
+//! 5. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
+//! 6. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
 //!    makes the two messages.
-//! 6. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 7. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -21,6 +22,7 @@ mod hedge;
 mod budget;
 mod deadline;
 mod shared;
+mod overload;
 mod forward;
 mod headers;
 mod body;
@@ -190,6 +192,9 @@ impl Proxy {
             return Ok(elsewhere);
         }
         sanity::length(&head.headers, route.max_body_bytes())?;
+        if let Target::Forward { upstream } = &route.target {
+            record.places.whole = self.upstreams[*upstream].admission().arrive()?;
+        }
         route
             .limits
             .take(&self.limiter, &mut record.context)
@@ -199,6 +204,9 @@ impl Proxy {
             Target::Split(split) => self.split(split, record, peer, &head),
             target => return Ok(self.local(target, record, peer, &head)),
         };
+        if record.places.whole.is_none() {
+            record.places.whole = upstream.admission().arrive()?;
+        }
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
         let request = self.outgoing(record, peer, head, path, body, protocol);

@@ -22,6 +22,7 @@ use crate::policy::ids::{ClientId, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Family, Gauge, Histogram};
+use crate::upstream::Place;
 
 /// The status logged for a client that left before there was one, as nginx introduced it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -139,6 +140,17 @@ pub(super) struct Record {
     status: Option<u16>,
     bytes: u64,
     ended: bool,
+    /// Free again when the answer is whole or the client has left.
+    pub(super) places: Places,
+}
+
+/// What a request takes of what there is only so much of.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Its place in the process.
+    pub(super) whole: Option<Place>,
+    /// Its place at the upstream.
+    pub(super) upstream: Option<Place>,
 }
 
 impl Record {
@@ -152,6 +164,7 @@ impl Record {
             status: None,
             bytes: 0,
             ended: false,
+            places: Places::default(),
         }
     }
 
@@ -211,8 +224,9 @@ impl Record {
     }
 
     /// The body is whole.
-    pub(super) const fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         self.ended = true;
+        self.places = Places::default();
     }
 
     /// The upstream broke off in the middle of the body.

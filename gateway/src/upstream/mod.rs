@@ -22,10 +22,12 @@ mod choice;
 mod check;
 mod resolve;
 mod directory;
+mod concurrency;
 
 pub use attempt::{AttemptError, Patience, Received};
 pub use body::ResponseBody;
 pub use choice::PickHint;
+pub use concurrency::{Concurrency, NoPlace, Place};
 pub use directory::Directory;
 pub use endpoint::{Endpoint, InFlight};
 pub use member::{Member, MemberSnapshot, Standing};

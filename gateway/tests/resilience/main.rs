@@ -12,6 +12,7 @@ mod support;
 
 mod budget;
 mod hedge;
+mod overload;
 mod retry;
 mod timeout;
 mod upstream;

@@ -91,7 +91,6 @@ impl Upstream {
     }
 
     /// The most that were ever without an answer at once.
-    #[expect(dead_code, reason = "for overload")]
     pub(crate) fn peak(&self) -> usize {
         self.state.peak.load(Ordering::SeqCst)
     }

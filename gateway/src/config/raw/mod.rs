@@ -39,7 +39,7 @@ pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use store::Store;
 pub(super) use target::{Edits, Redirect, Share};
 pub(super) use tls::Tls;
-pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
+pub(super) use upstream::{Adaptive, Circuit, Concurrency, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.
 pub(super) type List<T> = Vec<Option<T>>;

@@ -5,6 +5,7 @@
 mod answer;
 mod balance;
 mod circuit;
+mod concurrency;
 mod http2;
 mod header;
 mod limit;
@@ -70,6 +71,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let identity = listener::identity(check, &raw.server);
     let hop = listener::hop(check, &raw.server);
     let strictness = listener::strictness(check, &raw.server);
+    let max_requests = concurrency::max_requests(check, &raw.server);
     let tunnel_idle_timeout = listener::tunnel(check, &raw.server);
     let server = listener::server(check, &raw.server);
     let admin = listener::admin(check, &raw.admin);
@@ -93,6 +95,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
             health: health?,
             identity: identity?,
             strictness: strictness?,
+            max_requests: max_requests?,
             tunnel_idle_timeout: tunnel_idle_timeout?,
             hop: hop?,
         },

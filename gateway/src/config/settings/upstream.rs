@@ -3,7 +3,7 @@
 use super::super::path::KeyPath;
 use super::super::problem::Origin;
 use super::super::raw::{Endpoint, List, Text, Upstream};
-use super::{Check, balance, circuit, tls};
+use super::{Check, balance, circuit, concurrency, tls};
 use crate::upstream::settings::{EndpointSettings, Protocol, Scheme, Settings};
 
 /// More idle connections than a worker has file descriptors for.
@@ -38,6 +38,13 @@ pub(super) fn upstream(
     let grpc = check.list(at, "grpc_failure_statuses", raw.grpc_failure_statuses);
     let circuit = check.set(at, "circuit", raw.circuit);
     let circuit = circuit.and_then(|raw| circuit::circuit(check, &at.key("circuit"), raw));
+    let concurrency = raw
+        .concurrency
+        .map(|raw| concurrency::concurrency(check, &at.key("concurrency"), raw));
+    let concurrency = match concurrency {
+        None => None,
+        Some(concurrency) => Some(concurrency?),
+    };
     Some(Settings {
         name: name.into(),
         endpoints: endpoints?,
@@ -55,6 +62,7 @@ pub(super) fn upstream(
         host: host.map(|Text(host)| host)?,
         tls: tls?,
         circuit: circuit?,
+        concurrency,
         failure_statuses: failure_statuses?,
         grpc_failure_statuses: grpc?.into_iter().map(|(_, Text(one))| one).collect(),
     })
