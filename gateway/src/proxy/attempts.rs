@@ -3,6 +3,7 @@
 //! Guarantees: each attempt has a permit of the circuit and reports to it; an open circuit ends the attempts. Must not: decide whether
 //! there is another attempt; that is [`super::retry`]'s part.
 
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -14,7 +15,7 @@ use super::deadline::Deadline;
 use super::forward::{self, Measured};
 use super::grpc::Call;
 use super::hedge;
-use super::record::Record;
+use super::record::{Record, Sharing};
 use super::refusal::Refusal;
 use super::retry::{Next, Plan};
 use super::route::Route;
@@ -40,10 +41,16 @@ pub(super) struct Made {
 
 impl Attempt<'_> {
     /// Makes the attempt. Dropped before its end, it says nothing of the upstream.
-    pub(super) async fn make(self, permit: Permit<'_>) -> Made {
-        let Measured { result, took } =
-            forward::send(self.upstream, &self.endpoint, self.request, self.patience).await;
-        let late = permit.report(&result).await;
+    pub(super) async fn make(self, context: &Sharing<'_>, permit: Permit<'_>) -> Made {
+        let Measured { result, took } = forward::send(
+            context,
+            self.upstream,
+            &self.endpoint,
+            self.request,
+            self.patience,
+        )
+        .await;
+        let late = permit.report(context, &result).await;
         if !matches!(&result, Err(error) if !error.is_upstream_fault()) {
             self.upstream.admission().answered(took);
         }
@@ -82,14 +89,18 @@ pub(super) async fn attempts(
         if limit.is_zero() {
             return Err(Refusal::UpstreamTimeout);
         }
-        let permit = upstream.admit().await?;
+        let context = RefCell::new(&mut record.context);
+        let permit = upstream.admit(&context).await?;
         let Some(request) = plan.request() else {
             return Err(Refusal::NoEndpoint);
         };
-        let context = &record.context;
+        let endpoint = {
+            let context = context.borrow();
+            forward::pick(&context, upstream.upstream(), &request, plan.tried())?
+        };
         let attempt = Attempt {
             upstream,
-            endpoint: forward::pick(context, upstream.upstream(), &request, plan.tried())?,
+            endpoint,
             request,
             patience: Patience {
                 limit,
@@ -98,10 +109,10 @@ pub(super) async fn attempts(
             place: None,
         };
         plan.goes_to(&attempt.endpoint);
-        record.context.attempts += 1;
+        context.borrow_mut().attempts += 1;
         let made = match hedges {
-            None => attempt.make(permit).await,
-            Some(hedges) => hedges.race(record, &mut plan, attempt, permit).await,
+            None => attempt.make(&context, permit).await,
+            Some(hedges) => hedges.race(&context, &mut plan, attempt, permit).await,
         };
         // The answer is a hedge's: its place stays, and that of the attempt it has overtaken is free.
         if let Some(place) = made.place {

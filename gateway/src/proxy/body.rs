@@ -1,7 +1,8 @@
-//! The body of an answer: the gateway's own bytes or the upstream's stream, with the record of the request inside.
+//! The body of an answer: the gateway's own bytes or the upstream's stream, perhaps compressed, with the record of the request
+//! inside.
 //!
 //! Guarantees: the record closes at the last byte, or when the client leaves; nothing is collected. Must not: change a byte
-//! of the content.
+//! of the content, but by its coding.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,6 +12,7 @@ use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::circuit::LateFailure;
+use super::compress::Encoder;
 use super::headers::strip_trailers;
 use super::record::Record;
 use crate::upstream::ResponseBody;
@@ -21,6 +23,7 @@ pub struct Body {
     source: Source,
     /// When the route's total timeout cuts the answer.
     end: Option<Pin<Box<Sleep>>>,
+    encoder: Option<Encoder>,
     // Boxed: a response is moved a dozen times on its way out.
     record: Option<Box<Record>>,
 }
@@ -38,6 +41,7 @@ impl Body {
         Self {
             source: Source::Local(bytes.into()),
             end: None,
+            encoder: None,
             record: None,
         }
     }
@@ -51,8 +55,15 @@ impl Body {
         Self {
             source: Source::Upstream(body, late),
             end: end.map(|end| Box::pin(sleep_until(end))),
+            encoder: None,
             record: None,
         }
+    }
+
+    /// The body as `encoder` makes it.
+    pub(super) fn encoded(mut self, encoder: Encoder) -> Self {
+        self.encoder = Some(encoder);
+        self
     }
 
     /// The body that closes `record` when it ends.
@@ -74,11 +85,12 @@ impl Body {
         Self {
             source: Source::Local(Bytes::new()),
             end: None,
+            encoder: None,
             record,
         }
     }
 
-    fn poll_source(
+    fn poll_encoded(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
@@ -87,10 +99,27 @@ impl Body {
         {
             return Poll::Ready(Some(Err("the route's total timeout is over".into())));
         }
-        match &mut self.source {
-            Source::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Source::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Upstream(body, late) => {
+        match &mut self.encoder {
+            None => self.source.poll(cx),
+            Some(encoder) => encoder.poll(cx, |cx| self.source.poll(cx)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn local_bytes(&self) -> Option<&Bytes> {
+        match &self.source {
+            Source::Local(bytes) => Some(bytes),
+            Source::Upstream(..) => None,
+        }
+    }
+}
+
+impl Source {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Upstream(body, late) => {
                 let frame = ready!(http_body::Body::poll_frame(Pin::new(body), cx));
                 let failed = match &frame {
                     Some(Err(_)) => true,
@@ -106,17 +135,9 @@ impl Body {
             }
         }
     }
-
-    #[cfg(test)]
-    pub(super) fn local_bytes(&self) -> Option<&Bytes> {
-        match &self.source {
-            Source::Local(bytes) => Some(bytes),
-            Source::Upstream(..) => None,
-        }
-    }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl http_body::Body for Body {
     type Data = Bytes;
@@ -127,7 +148,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let mut frame = ready!(this.poll_source(cx));
+        let mut frame = ready!(this.poll_encoded(cx));
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
@@ -149,6 +170,9 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
+        if let Some(encoder) = &self.encoder {
+            return encoder.is_done();
+        }
         match &self.source {
             Source::Local(bytes) => bytes.is_empty(),
             Source::Upstream(body, _) => body.is_end_stream(),
@@ -156,6 +180,9 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.encoder.is_some() {
+            return SizeHint::default();
+        }
         match &self.source {
             Source::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body, _) => body.size_hint(),

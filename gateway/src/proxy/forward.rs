@@ -4,16 +4,18 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use tokio::time::Instant;
 
 use super::affinity;
 use super::circuit::Guarded;
-use super::record::Context;
+use super::record::{Context, Sharing, TRACEPARENT};
 use super::refusal::Refusal;
 use super::sanity::Fault;
+use super::spans;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Histogram};
 use crate::upstream::{
@@ -88,6 +90,7 @@ pub(super) struct Measured {
 
 /// Sends one attempt to `endpoint`.
 pub(super) async fn send(
+    context: &Sharing<'_>,
     guarded: &Guarded,
     endpoint: &Rc<Endpoint>,
     mut request: Request<RequestBody>,
@@ -99,11 +102,28 @@ pub(super) async fn send(
         headers.insert(HOST, endpoint.host().clone());
     }
     let started = Instant::now();
+    let is_traced = context.borrow().trace.is_recording();
+    let span = is_traced.then(|| {
+        let (span, header) = context.borrow_mut().trace.call();
+        set_trace(request.headers_mut(), header);
+        span
+    });
     let result = upstream.send(endpoint, request, patience).await;
     let took = started.elapsed();
+    if span.is_some() {
+        let told = spans::attempt(&context.borrow(), endpoint, started, &result);
+        context.borrow_mut().trace.called(span, told);
+    }
     metrics.duration.observe(took);
     metrics.count(upstream, &result);
     Measured { result, took }
+}
+
+/// Tells the upstream which trace a request belongs to.
+pub(super) fn set_trace(headers: &mut HeaderMap, header: Bytes) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(header) {
+        headers.insert(TRACEPARENT, value);
+    }
 }
 
 /// The target in origin form, as HTTP/1.1 wants it towards a server.

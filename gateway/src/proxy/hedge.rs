@@ -18,7 +18,7 @@ use super::attempts::{Attempt, Made};
 use super::circuit::{Guarded, Permit};
 use super::forward;
 use super::overload::Beside;
-use super::record::{Context, Record};
+use super::record::Sharing;
 use super::retry::{Plan, copy};
 use super::settings::HedgeSettings;
 use crate::policy::ids::RouteName;
@@ -61,14 +61,14 @@ impl Hedges {
     /// Makes `first`, and others beside it as long as there is no answer.
     pub(super) async fn race<'a>(
         &self,
-        record: &mut Record,
+        context: &Sharing<'_>,
         plan: &mut Plan<'_>,
         first: Attempt<'a>,
         permit: Permit<'a>,
     ) -> Made {
         let mut others = Others::of(&first, plan, self.most);
         let mut running = FuturesUnordered::new();
-        running.push(enter(first, Some(permit)));
+        running.push(enter(context, first, Some(permit)));
         let mut timer = pin!(sleep(self.after));
         let mut sent = 0;
         let mut last: Option<Ended> = None;
@@ -78,10 +78,10 @@ impl Hedges {
                 biased;
                 ended = running.next() => last = ended.flatten().or(last),
                 () = &mut timer, if others.left > 0 => {
-                    if let Some(attempt) = others.next(&record.context, plan) {
+                    if let Some(attempt) = others.next(context, plan) {
                         sent += 1;
-                        record.context.attempts += 1;
-                        running.push(enter(attempt, None));
+                        context.borrow_mut().attempts += 1;
+                        running.push(enter(context, attempt, None));
                     }
                     timer.as_mut().reset(Instant::now() + self.after);
                 }
@@ -111,14 +111,18 @@ struct Ended {
 }
 
 /// One attempt of the race: the first has its permit, a hedge asks for one and is not made without.
-async fn enter<'a>(attempt: Attempt<'a>, permit: Option<Permit<'a>>) -> Option<Ended> {
+async fn enter<'a>(
+    context: &Sharing<'_>,
+    attempt: Attempt<'a>,
+    permit: Option<Permit<'a>>,
+) -> Option<Ended> {
     let upstream = attempt.upstream;
     let is_hedge = permit.is_none();
     let permit = match permit {
         Some(permit) => permit,
-        None => upstream.admit().await.ok()?,
+        None => upstream.admit(context).await.ok()?,
     };
-    let made = attempt.make(permit).await;
+    let made = attempt.make(context, permit).await;
     let response = made.result.as_ref().ok();
     let is_answer = response.is_some_and(|response| !upstream.upstream().is_failure(response));
     Some(Ended {
@@ -152,7 +156,7 @@ impl<'a> Others<'a> {
     }
 
     /// One more, if the budget allows it.
-    fn next(&mut self, context: &Context, plan: &mut Plan<'_>) -> Option<Attempt<'a>> {
+    fn next(&mut self, context: &Sharing<'_>, plan: &mut Plan<'_>) -> Option<Attempt<'a>> {
         self.left -= 1;
         // Without room there is no hedge, and nothing is spent on it.
         let Beside::Room(place) = self.upstream.admission().beside() else {
@@ -164,7 +168,7 @@ impl<'a> Others<'a> {
         }
         let request = copy(self.request.as_ref()?)?;
         let upstream = self.upstream.upstream();
-        let endpoint = forward::pick(context, upstream, &request, &self.tried).ok()?;
+        let endpoint = forward::pick(&context.borrow(), upstream, &request, &self.tried).ok()?;
         plan.goes_to(&endpoint);
         self.tried.push(Rc::clone(&endpoint));
         Some(Attempt {

@@ -36,11 +36,14 @@ mod template;
 mod edits;
 mod redirect;
 mod split;
+mod cors;
+mod compress;
 mod local;
 mod upgrade;
 mod attempts;
 mod affinity;
 mod exchange;
+mod spans;
 mod grpc;
 mod http2;
 
@@ -181,6 +184,7 @@ impl Proxy {
             route,
             path,
             parameters,
+            preflight,
         } = match self.routes.find(&head) {
             Found::Route(taken) => taken,
             Found::MethodNotAllowed(allow) => return Err(Refusal::MethodNotAllowed(allow)),
@@ -188,6 +192,12 @@ impl Proxy {
         };
         record.follow(&route);
         record.context.parameters = parameters;
+        if let Some(cors) = &route.cors {
+            record.context.origin = cors.origin(&head.headers);
+            if preflight {
+                return Ok(self.preflight(cors, record, &head));
+            }
+        }
         if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
             return Ok(elsewhere);
         }
@@ -209,10 +219,16 @@ impl Proxy {
         }
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
+        let encoding = route.compression.as_ref();
+        let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
         let request = self.outgoing(record, peer, head, path, body, protocol);
         record.context.upstream = Some(upstream.name().clone());
         let (received, late) = attempts::attempts(record, &route, upstream, request).await?;
-        self.incoming(record, peer, received, late, switches)
+        let response = self.incoming(record, peer, received, late, switches)?;
+        Ok(match encoding {
+            Some((compression, wanted)) => compression.apply(wanted, response),
+            None => response,
+        })
     }
 
     /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.
@@ -245,18 +261,22 @@ impl Proxy {
 
     fn begin(&self, peer: &Peer, head: &Head) -> Record {
         let address = self.identify.address(peer.address, &head.headers);
+        let trace = self.recorder.trace(&head.headers);
         let started = Instant::now();
         Record::begin(
             &self.recorder,
             Context {
                 started,
                 grpc: grpc::Call::of(head, started),
-                request_id: headers::request_id(&head.headers),
+                request_id: headers::request_id(&head.headers, &trace),
+                trace,
+                logged: self.recorder.logged(&head.headers),
                 address,
                 client: self.identify.client(address),
                 protocol: protocol(head.version),
                 method: head.method.clone(),
                 uri: head.uri.clone(),
+                scheme: "http",
                 upstream: None,
                 upstream_time: None,
                 attempts: 0,
@@ -264,6 +284,7 @@ impl Proxy {
                 limit: None,
                 parameters: None,
                 cookie: None,
+                origin: None,
             },
         )
     }

@@ -16,7 +16,9 @@ mod log;
 mod route;
 mod scalar;
 mod server;
+mod sharing;
 mod store;
+mod traces;
 mod target;
 mod tls;
 mod upstream;
@@ -34,11 +36,13 @@ pub(super) use http2::Http2;
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Budget, Hedge, Retry, Route};
-pub(super) use scalar::{Algorithm, Balance, Text};
+pub(super) use scalar::{Algorithm, Balance, SamplerName, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
+pub(super) use sharing::{Compression, Cors};
 pub(super) use store::Store;
 pub(super) use target::{Edits, Redirect, Share};
 pub(super) use tls::Tls;
+pub(super) use traces::Traces;
 pub(super) use upstream::{Adaptive, Circuit, Concurrency, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.
@@ -56,6 +60,8 @@ pub(super) struct Raw {
     pub(super) store: Store,
     /// Logs.
     pub(super) log: Log,
+    /// Traces.
+    pub(super) traces: Traces,
     /// Upstreams by name: interchangeable endpoints behind one circuit.
     pub(super) upstreams: BTreeMap<String, Upstream>,
     /// Limits by name: what routes may ask of a client.

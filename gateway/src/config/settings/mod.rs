@@ -14,6 +14,7 @@ mod log;
 mod pattern;
 mod route;
 mod store;
+mod traces;
 mod tls;
 mod upstream;
 
@@ -77,6 +78,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let admin = listener::admin(check, &raw.admin);
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
+    let traces = traces::traces(check, raw.traces);
     let health = answer::health(check, raw.server.health);
     let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
@@ -87,6 +89,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         admin: admin?,
         store: store?,
         log: log?,
+        traces: traces?,
         upstreams,
         limits,
         proxy: proxy::settings::Settings {
