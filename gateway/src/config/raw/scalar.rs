@@ -369,13 +369,8 @@ choice!(
     "allow" => Self::Allow
 );
 choice!(Jitter, "a kind of jitter", "full" => Self::Full, "none" => Self::None);
-choice!(
-    Trouble,
-    "what a retry may follow",
-    "connect" => Self::Connect,
-    "reset" => Self::Reset,
-    "timeout" => Self::Timeout
-);
+choice!(Trouble, "what a retry may follow",
+    "connect" => Self::Connect, "reset" => Self::Reset, "timeout" => Self::Timeout);
 choice!(
     SamplerName,
     "a sampler",
