@@ -17,8 +17,8 @@ use crate::admin::orders::{self, Orders};
 use crate::admin::{Api, Checks, Rooms, serve};
 use crate::breaker;
 use crate::policy::units::Micros;
-use crate::server::Bound;
 use crate::server::drain::Phase;
+use crate::server::{Bound, Tls};
 use crate::store::{Store, health};
 
 /// A replica counts as gone after so many heartbeats that did not come.
@@ -29,6 +29,7 @@ pub(super) fn spawn(
     common: Common,
     admin: Bound,
     place: Place,
+    tls: Option<Arc<Tls>>,
     stop: Receiver<()>,
 ) -> io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -39,14 +40,21 @@ pub(super) fn spawn(
         .spawn(move || {
             runtime.block_on(async {
                 match common.store() {
-                    Ok(store) => run(&common, store, admin, place, stop).await,
+                    Ok(store) => run(&common, store, admin, place, tls, stop).await,
                     Err(error) => tracing::error!(event = "background_failed", %error),
                 }
             });
         })
 }
 
-async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Receiver<()>) {
+async fn run(
+    common: &Common,
+    store: Store,
+    admin: Bound,
+    place: Place,
+    tls: Option<Arc<Tls>>,
+    stop: Receiver<()>,
+) {
     let (orders, wishes) = orders::channel();
     tokio::select! {
         () = admin_listener(common, admin, orders) => {}
@@ -58,6 +66,7 @@ async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Re
         () = heartbeats(common, &store) => {}
         () = breaker::sync(&common.breaker, &store) => {}
         () = watchdog() => {}
+        () = watch_certificates(tls) => {}
         _ = stop => {}
     }
     // Whether or not it is heard: without a good-bye the heartbeat's lifetime ends on its own.
@@ -116,6 +125,19 @@ async fn heartbeats(common: &Common, store: &Store) {
             common.limiter.set_live_replicas(u64::from(fleet.live));
             common.metrics.replicas.set(i64::from(fleet.live));
         }
+    }
+}
+
+/// Has certificates read again when their files change.
+async fn watch_certificates(tls: Option<Arc<Tls>>) {
+    let Some(tls) = tls else {
+        return std::future::pending().await;
+    };
+    let mut looks = interval(tls.reload_interval());
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        tls.check();
     }
 }
 

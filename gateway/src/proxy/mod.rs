@@ -73,6 +73,8 @@ use crate::upstream::UploadBounds;
 pub struct Peer {
     address: IpAddr,
     text: HeaderValue,
+    is_secure: bool,
+    certificate: Option<HeaderValue>,
     tunnel: RefCell<Option<Tunnel>>,
 }
 
@@ -85,13 +87,23 @@ impl Peer {
         Self {
             address,
             text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            is_secure: false,
+            certificate: None,
             tunnel: RefCell::new(None),
         }
     }
 
+    /// The same peer over TLS; `certificate` is the one it showed, as `Client-Cert` wants it (RFC 9440, section 2.1).
+    #[must_use]
+    pub fn over_tls(mut self, certificate: Option<HeaderValue>) -> Self {
+        self.is_secure = true;
+        self.certificate = certificate;
+        self
+    }
+
     /// How its requests came.
     const fn scheme(&self) -> &'static str {
-        "http"
+        if self.is_secure { "https" } else { "http" }
     }
 
     /// The tunnel that the last answer, a 101, leads to.

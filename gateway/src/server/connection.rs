@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
@@ -11,14 +12,16 @@ use super::http1::Http1;
 use super::http2::Http2;
 use super::opening::{self, Opening};
 use super::settings::Settings;
+use super::tls::{Accepted, Tls};
+use super::worker::Entrance;
 use crate::proxy::{Peer, Proxy};
-use crate::telemetry::metrics::Metrics;
 
 /// How connections are served; made once for each worker.
 #[derive(Debug)]
 pub(super) struct Serve {
     http1: Http1,
     http2: Http2,
+    tls: Option<Arc<Tls>>,
     /// Whether HTTP/2 is spoken in clear.
     clear_http2: bool,
     header_timeout: Duration,
@@ -26,10 +29,11 @@ pub(super) struct Serve {
 }
 
 impl Serve {
-    pub(super) fn new(proxy: Rc<Proxy>, settings: &Settings, metrics: &Metrics) -> Self {
+    pub(super) fn new(proxy: Rc<Proxy>, settings: &Settings, entrance: &Entrance) -> Self {
         Self {
             http1: Http1::new(settings),
-            http2: Http2::new(settings, metrics),
+            http2: Http2::new(settings, &entrance.metrics),
+            tls: entrance.tls.clone(),
             clear_http2: settings.http2.cleartext,
             header_timeout: settings.header_timeout,
             proxy,
@@ -43,14 +47,23 @@ impl Serve {
     /// Serves `stream` until it ends, or until the drain has let its last request finish.
     pub(super) async fn connection(
         &self,
-        mut stream: TcpStream,
+        stream: TcpStream,
         address: SocketAddr,
-        mut drain: Signal,
+        is_secure: bool,
+        drain: Signal,
     ) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
         let peer = Peer::new(address.ip());
+        // What not every connection needs is boxed: a plain one is as small as it would be without.
+        match self.tls.as_ref().filter(|_| is_secure) {
+            None => self.clear(stream, peer, drain).await,
+            Some(tls) => Box::pin(self.secure(tls, stream, peer, drain)).await,
+        }
+    }
+
+    async fn clear(&self, mut stream: TcpStream, peer: Peer, mut drain: Signal) {
         let opening = if self.clear_http2 {
             opening::read(&mut stream, self.header_timeout, &mut drain).await
         } else {
@@ -63,9 +76,32 @@ impl Serve {
             }
             Opening::Http2(first) => {
                 let serving = self.http2.serve(&self.proxy, peer, stream, first, drain);
-                serving.await;
+                Box::pin(serving).await;
             }
             Opening::Nothing => {}
+        }
+    }
+
+    async fn secure(&self, tls: &Tls, stream: TcpStream, peer: Peer, drain: Signal) {
+        let Some(accepted) = tls.accept(stream).await else {
+            return;
+        };
+        let Accepted {
+            stream,
+            is_h2,
+            certificate,
+        } = accepted;
+        let peer = peer.over_tls(certificate);
+        if is_h2 {
+            let serving = self
+                .http2
+                .serve(&self.proxy, peer, stream, Vec::new(), drain);
+            serving.await;
+        } else {
+            let serving = self
+                .http1
+                .serve(&self.proxy, &peer, stream, Vec::new(), drain);
+            serving.await;
         }
     }
 }

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::tls::TlsSettings;
+
 /// The proxy listener and the threads behind it.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -28,6 +30,8 @@ pub struct Settings {
     pub max_uri_bytes: usize,
     /// HTTP/2.
     pub http2: Http2Settings,
+    /// TLS, if it is spoken.
+    pub tls: Option<TlsSettings>,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub drain_timeout: Duration,
     /// How long readiness fails before the listener closes, so that load balancers look away first.

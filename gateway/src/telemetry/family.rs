@@ -134,6 +134,13 @@ impl<M: Sample> Family<M> {
         Arc::clone(children.entry(key).or_default())
     }
 
+    /// Exposes the child with these label values no more; who holds it writes for nobody.
+    pub fn forget(&self, values: &[&str]) {
+        let children = self.0.children.write();
+        let mut children = children.unwrap_or_else(PoisonError::into_inner);
+        children.retain(|labels, _| labels != values);
+    }
+
     /// Every child with its label values.
     #[must_use]
     pub fn children(&self) -> Vec<(Vec<String>, Arc<M>)> {

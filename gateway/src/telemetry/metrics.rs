@@ -56,6 +56,12 @@ pub struct Metrics {
     pub replicas: Arc<Gauge>,
     /// `gateway_client_connections_ended_total{reason}`
     pub connections_ended: Family<Counter>,
+    /// `gateway_tls_handshakes_total{result}`
+    pub tls_handshakes: Family<Counter>,
+    /// `gateway_tls_reloads_total{result}`
+    pub tls_reloads: Family<Counter>,
+    /// `gateway_tls_certificate_expiry_timestamp_seconds{name}`
+    pub tls_expiry: Family<Gauge>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -181,6 +187,24 @@ impl Metrics {
                 "gateway_client_connections_ended_total",
                 "Connections of clients that the gateway ended in self-defence, by why.",
                 &["reason"],
+            ),
+            tls_handshakes: family(
+                registry,
+                "gateway_tls_handshakes_total",
+                "TLS handshakes with clients, by result.",
+                &["result"],
+            ),
+            tls_reloads: family(
+                registry,
+                "gateway_tls_reloads_total",
+                "Readings of changed certificates, by result.",
+                &["result"],
+            ),
+            tls_expiry: family(
+                registry,
+                "gateway_tls_certificate_expiry_timestamp_seconds",
+                "When a certificate shown to clients ends, in seconds since 1970.",
+                &["name"],
             ),
             log_lines_dropped: single(
                 registry,

@@ -1,4 +1,4 @@
-//! The client's side of the wire: HTTP/2 in clear, frame by frame and with a client library.
+//! The client's side of the wire: HTTP/2, frame by frame and with a client library; TLS and client certificates.
 //! `docs/conformance.md` names the rule of each test.
 
 #![allow(
@@ -16,6 +16,9 @@ mod wire;
 
 mod client;
 mod frames;
+mod pki;
 
 mod h2;
 mod h2_frames;
+mod mtls;
+mod tls;

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::List;
 use super::http2::Http2;
 use super::scalar::Text;
+use super::server_tls::ServerTls;
 use crate::policy::units::Micros;
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 
@@ -53,6 +54,8 @@ pub(in super::super) struct Server {
     /// What becomes of a path with dot segments, plain or encoded: `reject` it, `resolve` them before a route is looked for, or
     /// `forward` it as it is.
     pub(in super::super) dot_segments: Option<Text<DotSegments>>,
+    /// TLS towards clients.
+    pub(in super::super) tls: Option<ServerTls>,
     /// HTTP/2.
     pub(in super::super) http2: Option<Http2>,
     /// What becomes of a path with slashes in a row: `reject` it, `merge` them before a route is looked for, or `forward` it as it is.

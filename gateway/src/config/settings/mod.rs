@@ -11,6 +11,7 @@ mod listener;
 mod log;
 mod pattern;
 mod route;
+mod server_tls;
 mod store;
 mod tls;
 mod upstream;
