@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{EMBEDDED_BUCKETS, Given, observe, replica};
+use super::{EMBEDDED_BUCKETS, Given, endpoints, observe, replica};
 use crate::admin::Board;
 use crate::breaker::Breaker;
 use crate::config::Config;
@@ -16,6 +16,8 @@ use crate::telemetry::access::AccessLog;
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
+use crate::telemetry::traces::{Queue, Tracer};
+use crate::upstream::Directory;
 
 /// Handles; a clone for each thread.
 #[derive(Clone)]
@@ -27,20 +29,28 @@ pub(super) struct Common {
     embedded: Store,
     pub(super) limiter: Arc<Shared>,
     pub(super) breaker: Arc<Breaker>,
+    pub(super) directory: Arc<Directory>,
     pub(super) replica: ReplicaId,
     pub(super) drain: Drain,
     pub(super) board: Arc<Board>,
     pub(super) level: Option<Level>,
+    /// Where the spans of requests go, if anywhere.
+    pub(super) traces: Option<Queue>,
 }
 
 impl Common {
-    pub(super) fn new(config: Config, given: &Given) -> Self {
-        let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
+    pub(super) fn new(
+        config: Config,
+        given: &Given,
+        metrics: Arc<Metrics>,
+        traces: Option<Queue>,
+    ) -> Self {
         let replica = replica::new(&config.proxy.hop);
         let limiter = Shared::new(Store::memory(EMBEDDED_BUCKETS));
         observe::limits(&metrics, Arc::clone(&limiter));
         let board = Board::new();
         let breaker = observe::breaker(&config, &replica, &metrics, &board);
+        let directory = endpoints::directory(&config, &metrics, &board);
         Self {
             health: Arc::new(Health::new(config.store.failures)),
             embedded: given
@@ -51,9 +61,11 @@ impl Common {
             drain: Drain::new(),
             board,
             level: given.level.clone(),
+            traces,
             metrics,
             limiter,
             breaker,
+            directory,
             replica,
         }
     }
@@ -88,8 +100,12 @@ impl Common {
             limiter: Limiter::new(store.clone(), limits, Arc::clone(&self.limiter)),
             store,
             breaker: Arc::clone(&self.breaker),
+            directory: Arc::clone(&self.directory),
             metrics: Arc::clone(&self.metrics),
-            access: access.map(|(writer, format)| AccessLog::new(writer, format)),
+            tracer: Tracer::new(&self.config.traces, self.traces.clone()),
+            access: access.map(|(writer, format)| {
+                AccessLog::new(writer, format, self.config.log.lines.clone())
+            }),
             serve_metrics: self.config.server.metrics,
         };
         let proxy = Proxy::new(&self.config.proxy, &self.config.upstreams, parts);

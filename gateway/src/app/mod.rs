@@ -6,6 +6,7 @@
 mod common;
 mod background;
 mod listen;
+mod endpoints;
 mod observe;
 mod operate;
 mod report;
@@ -35,6 +36,7 @@ use crate::store::{OpenError, Store};
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
+use crate::telemetry::traces;
 
 /// Buckets the embedded store holds.
 const EMBEDDED_BUCKETS: usize = 1_000_000;
@@ -104,7 +106,12 @@ impl App {
             doors,
         } = listen(&config)?;
         let admin_address = admin.address;
-        let common = Common::new(config, given);
+        let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
+        let export = config.traces.export.as_ref();
+        let (traces, spans) = export
+            .map(|export| traces::queue(export.queue, Arc::clone(&metrics.trace_spans_dropped)))
+            .unzip();
+        let common = Common::new(config, given, metrics, traces);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
         common.store()?;
         let tls = common.config.server.tls.as_ref();
@@ -117,7 +124,8 @@ impl App {
             started: Instant::now(),
         };
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
-        let background = background::spawn(common.clone(), admin, place, tls.clone(), stopped)?;
+        let background =
+            background::spawn(common.clone(), admin, place, tls.clone(), spans, stopped)?;
         let caps = Caps::new(
             common.config.server.max_connections,
             common.config.server.max_connections_per_address,

@@ -5,6 +5,8 @@
 //! property tests hold the two together.
 
 pub mod units;
+pub mod grpc;
 pub mod ids;
 pub mod token_bucket;
 pub mod circuit;
+pub mod balance;

@@ -24,7 +24,8 @@ use crate::policy::ids::UpstreamName;
 use crate::store::Store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{self, Upstream};
+use crate::telemetry::traces::Tracer;
+use crate::upstream::{self, Directory, Upstream};
 
 /// What a proxy is made with, besides its settings: the handles of its thread.
 #[derive(Debug)]
@@ -37,8 +38,12 @@ pub struct Parts {
     pub store: Store,
     /// The process's view of the circuits.
     pub breaker: Arc<Breaker>,
+    /// The process's upstreams, with who they are and how they fare.
+    pub directory: Arc<Directory>,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
+    /// This thread's tracer.
+    pub tracer: Tracer,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
     /// Whether the proxy's own listener answers `/metrics`.
@@ -60,14 +65,14 @@ impl Proxy {
             .iter()
             .map(|one| guard(one, &parts))
             .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| missing("", "circuit", ""))?;
+            .ok_or_else(|| missing("", "upstream", ""))?;
         Ok(Self {
             routes: RouteTable::new(routes),
             answers: Answers::new(&settings.answers, &[]),
             own: Own::new(&settings.health),
             identify: Identify::new(&settings.identity),
             upstreams: guarded,
-            recorder: Recorder::new(&parts.metrics, parts.access),
+            recorder: Recorder::new(&parts.metrics, parts.access, parts.tracer),
             hop: Hop::new(&settings.hop),
             strictness: settings.strictness,
             uploads: upstream::UploadBounds {
@@ -84,7 +89,7 @@ impl Proxy {
 fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Guarded>> {
     let circuit = parts.breaker.circuit(&settings.name)?;
     let metrics = UpstreamMetrics::new(&parts.metrics, settings.name.as_str());
-    let upstream = Upstream::new(settings, parts.index);
+    let upstream = Upstream::new(parts.directory.of(&settings.name)?, parts.index);
     Some(Rc::new(Guarded::new(
         upstream,
         circuit,

@@ -1,18 +1,25 @@
 //! One attempt, seen from the proxy: pick an endpoint, address the request to it, send, measure. Must not: retry, or judge.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use tokio::time::Instant;
 
-use super::record::Context;
+use super::affinity;
+use super::grpc::Call;
+use super::record::{Context, TRACEPARENT};
 use super::refusal::Refusal;
 use super::sanity::Fault;
+use super::spans;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Histogram};
-use crate::upstream::{AttemptError, Received, RequestBody, UploadFault, Upstream};
+use crate::upstream::{
+    AttemptError, Endpoint, PickHint, Received, RequestBody, UploadFault, Upstream,
+};
 
 /// An upstream's series, held so that an attempt looks nothing up.
 #[derive(Debug)]
@@ -20,7 +27,7 @@ pub(super) struct UpstreamMetrics {
     duration: Arc<Histogram>,
     ok: Arc<Counter>,
     failed: Arc<Counter>,
-    errors: [(&'static str, Arc<Counter>); 7],
+    errors: [(&'static str, Arc<Counter>); 8],
     pub(super) rejections: Arc<Counter>,
 }
 
@@ -33,6 +40,7 @@ impl UpstreamMetrics {
             "tls_error",
             "refused",
             "timeout",
+            "deadline",
             "broken",
             "client_gone",
         ];
@@ -47,7 +55,7 @@ impl UpstreamMetrics {
 
     fn count(&self, upstream: &Upstream, result: &Result<Received, AttemptError>) {
         match result {
-            Ok(response) if upstream.is_failure(response.status()) => self.failed.inc(),
+            Ok(response) if upstream.is_failure(response) => self.failed.inc(),
             Ok(_) => self.ok.inc(),
             Err(error) => {
                 let label = error.label();
@@ -59,26 +67,57 @@ impl UpstreamMetrics {
     }
 }
 
-/// Sends one attempt.
+/// The endpoint for an attempt: one that is not among `tried`, if there is one.
+pub(super) fn pick(
+    context: &Context,
+    upstream: &Upstream,
+    request: &Request<RequestBody>,
+    tried: &[Rc<Endpoint>],
+) -> Result<Rc<Endpoint>, Refusal> {
+    let key = upstream.hash_key();
+    let hash = key.and_then(|key| affinity::of(key, &context.client, request.headers()));
+    upstream
+        .pick(PickHint { hash, tried })
+        .ok_or(Refusal::NoEndpoint)
+}
+
+/// Sends one attempt to `endpoint`.
 pub(super) async fn send(
     context: &mut Context,
     upstream: &Upstream,
     metrics: &UpstreamMetrics,
+    endpoint: &Rc<Endpoint>,
     mut request: Request<RequestBody>,
-) -> Result<Result<Received, AttemptError>, Refusal> {
-    let endpoint = upstream.pick().ok_or(Refusal::NoEndpoint)?;
+) -> Result<Received, AttemptError> {
     let headers = request.headers_mut();
     if !endpoint.keeps_host() || !headers.contains_key(HOST) {
         headers.insert(HOST, endpoint.host().clone());
     }
     let started = Instant::now();
     context.attempts += 1;
-    let result = upstream.send(&endpoint, request).await;
+    let span = context.trace.is_recording().then(|| {
+        let (span, header) = context.trace.call();
+        set_trace(request.headers_mut(), header);
+        span
+    });
+    let patience = context.grpc.as_ref().and_then(Call::patience);
+    let result = upstream.send(endpoint, request, patience).await;
     let elapsed = started.elapsed();
+    if span.is_some() {
+        let told = spans::attempt(context, endpoint, started, &result);
+        context.trace.called(span, told);
+    }
     metrics.duration.observe(elapsed);
     metrics.count(upstream, &result);
     *context.upstream_time.get_or_insert_default() += elapsed;
-    Ok(result)
+    result
+}
+
+/// Tells the upstream which trace a request belongs to.
+pub(super) fn set_trace(headers: &mut HeaderMap, header: Bytes) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(header) {
+        headers.insert(TRACEPARENT, value);
+    }
 }
 
 /// The target in origin form, as HTTP/1.1 wants it towards a server.
@@ -94,7 +133,7 @@ pub(super) fn refusal(error: &AttemptError) -> Refusal {
         AttemptError::Connect(_) | AttemptError::ConnectTimeout => Refusal::ConnectFailed,
         AttemptError::Tls(_) => Refusal::TlsFailed,
         AttemptError::Certificate(_) => Refusal::BadCertificate,
-        AttemptError::Timeout => Refusal::UpstreamTimeout,
+        AttemptError::Timeout | AttemptError::Deadline => Refusal::UpstreamTimeout,
         AttemptError::Broken(_) | AttemptError::Refused => Refusal::BrokenResponse,
         AttemptError::Client(UploadFault::Broken) => {
             Refusal::BadRequest("The request body ended early.")

@@ -32,7 +32,10 @@ mod split;
 mod local;
 mod upgrade;
 mod attempts;
+mod affinity;
 mod exchange;
+mod spans;
+mod grpc;
 mod http2;
 
 pub use body::Body;
@@ -220,10 +223,14 @@ impl Proxy {
         record.context.decision = refusal.label();
         let request_id = &record.context.request_id;
         let mut response = refusal.response(request_id, self.hop.name());
-        let own = record.route().and_then(|route| route.answers.to(refusal));
-        if let Some(own) = own.or_else(|| self.answers.to(refusal)) {
-            let facts = record.facts(refusal.retry_after().unwrap_or_default());
-            response = own.dress(&facts, response);
+        if let Some(call) = &record.context.grpc {
+            response = call.dress(response, refusal.detail(), refusal.retry_after());
+        } else {
+            let own = record.route().and_then(|route| route.answers.to(refusal));
+            if let Some(own) = own.or_else(|| self.answers.to(refusal)) {
+                let facts = record.facts(refusal.retry_after().unwrap_or_default());
+                response = own.dress(&facts, response);
+            }
         }
         let headers = response.headers_mut();
         headers.insert(headers::X_REQUEST_ID, request_id.clone());
@@ -235,16 +242,22 @@ impl Proxy {
 
     fn begin(&self, peer: &Peer, head: &Head) -> Record {
         let address = self.identify.address(peer.address, &head.headers);
+        let trace = self.recorder.trace(&head.headers);
+        let started = Instant::now();
         Record::begin(
             &self.recorder,
             Context {
-                started: Instant::now(),
-                request_id: headers::request_id(&head.headers),
+                started,
+                grpc: grpc::Call::of(head, started),
+                request_id: headers::request_id(&head.headers, &trace),
+                trace,
+                logged: self.recorder.logged(&head.headers),
                 address,
                 client: self.identify.client(address),
                 protocol: protocol(head.version),
                 method: head.method.clone(),
                 uri: head.uri.clone(),
+                scheme: "http",
                 upstream: None,
                 upstream_time: None,
                 attempts: 0,

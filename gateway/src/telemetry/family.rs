@@ -134,11 +134,15 @@ impl<M: Sample> Family<M> {
         Arc::clone(children.entry(key).or_default())
     }
 
-    /// Exposes the child with these label values no more; who holds it writes for nobody.
-    pub fn forget(&self, values: &[&str]) {
-        let children = self.0.children.write();
-        let mut children = children.unwrap_or_else(PoisonError::into_inner);
-        children.retain(|labels, _| labels != values);
+    /// Forgets the child with these label values, because what they name is gone.
+    pub fn remove(&self, values: &[&str]) {
+        let key: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        let mut children = self
+            .0
+            .children
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        children.remove(&key);
     }
 
     /// Every child with its label values.

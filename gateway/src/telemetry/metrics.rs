@@ -30,6 +30,12 @@ pub struct Metrics {
     pub upstream_requests: Family<Counter>,
     /// `gateway_upstream_request_duration_seconds{upstream}`
     pub upstream_duration: Family<Histogram>,
+    /// `gateway_upstream_endpoint_healthy{upstream,endpoint}`
+    pub endpoint_healthy: Family<Gauge>,
+    /// `gateway_upstream_endpoint_ejections_total{upstream,endpoint}`
+    pub endpoint_ejections: Family<Total>,
+    /// `gateway_upstream_endpoint_in_flight{upstream,endpoint}`
+    pub endpoint_in_flight: Family<Gauge>,
     /// `gateway_split_requests_total{route,upstream}`
     pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
@@ -54,6 +60,8 @@ pub struct Metrics {
     pub store_duration: Family<Histogram>,
     /// `gateway_replicas`
     pub replicas: Arc<Gauge>,
+    /// `gateway_trace_spans_dropped_total`
+    pub trace_spans_dropped: Arc<Counter>,
     /// `gateway_client_connections_ended_total{reason}`
     pub connections_ended: Family<Counter>,
     /// `gateway_tls_handshakes_total{result}`
@@ -111,6 +119,24 @@ impl Metrics {
                 "gateway_upstream_request_duration_seconds",
                 "Time from an attempt's start to the upstream's response head.",
                 &["upstream"],
+            ),
+            endpoint_healthy: family(
+                registry,
+                "gateway_upstream_endpoint_healthy",
+                "1 while an endpoint takes requests, 0 while checks fail or it is left out.",
+                &["upstream", "endpoint"],
+            ),
+            endpoint_ejections: family(
+                registry,
+                "gateway_upstream_endpoint_ejections_total",
+                "Times an endpoint was left out because its requests kept failing.",
+                &["upstream", "endpoint"],
+            ),
+            endpoint_in_flight: family(
+                registry,
+                "gateway_upstream_endpoint_in_flight",
+                "Attempts at an endpoint whose answer is not complete, as of the last tick.",
+                &["upstream", "endpoint"],
             ),
             split_requests: family(
                 registry,
@@ -181,6 +207,11 @@ impl Metrics {
                 registry,
                 "gateway_replicas",
                 "Replicas that share the store, as last heard.",
+            ),
+            trace_spans_dropped: single(
+                registry,
+                "gateway_trace_spans_dropped_total",
+                "Spans dropped because the collector of traces was too slow or away.",
             ),
             connections_ended: family(
                 registry,

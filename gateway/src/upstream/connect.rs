@@ -128,10 +128,15 @@ where
 }
 
 async fn dial(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let authority = endpoint.authority();
-    let host = authority.host();
-    let port = authority.port_u16().unwrap_or(endpoint.default_port());
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+    let stream = match endpoint.address() {
+        Some(address) => TcpStream::connect(address).await?,
+        None => {
+            let authority = endpoint.authority();
+            let host = authority.host().trim_matches(['[', ']']);
+            let port = authority.port_u16().unwrap_or(endpoint.default_port());
+            TcpStream::connect((host, port)).await?
+        }
+    };
     stream.set_nodelay(true)?;
     Ok(stream)
 }

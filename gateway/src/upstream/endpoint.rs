@@ -2,7 +2,9 @@
 
 use std::cell::Cell;
 use std::fmt;
+use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::UPGRADE;
@@ -11,14 +13,15 @@ use http::{HeaderValue, Request};
 
 use super::connect::Turns;
 use super::link::Link;
+use super::member::Member;
 use super::pool::Pool;
-use super::settings::{EndpointSettings, HostChoice, Protocol, Scheme, Settings};
+use super::settings::{HostChoice, Protocol, Scheme, Settings};
 use super::tls::{Offer, Tls};
+use crate::policy::balance::Weight;
 
-/// One address of an upstream.
+/// One address of an upstream, as one thread uses it.
 pub struct Endpoint {
-    scheme: Scheme,
-    authority: Authority,
+    member: Arc<Member>,
     said: Authority,
     host: HeaderValue,
     keeps_host: bool,
@@ -28,11 +31,16 @@ pub struct Endpoint {
     connect_timeout: Duration,
     idle_timeout: Duration,
     in_flight: Cell<usize>,
+    /// What of it the whole process has been told.
+    told: Cell<usize>,
+    /// Attempts of this thread at all endpoints of the upstream.
+    load: Rc<Cell<usize>>,
     pool: Rc<Pool>,
 }
 
 impl Endpoint {
-    pub(super) fn new(one: &EndpointSettings, shared: &Settings) -> Self {
+    pub(super) fn new(member: &Arc<Member>, shared: &Settings, load: &Rc<Cell<usize>>) -> Self {
+        let one = &member.settings;
         let said = match &shared.host {
             HostChoice::Named(name) => name,
             HostChoice::Endpoint | HostChoice::Keep => &one.authority,
@@ -40,8 +48,7 @@ impl Endpoint {
         // An authority is a subset of what a header value may hold, so the fallback is never taken.
         let host = HeaderValue::from_str(said.as_str());
         Self {
-            scheme: one.scheme,
-            authority: one.authority.clone(),
+            member: Arc::clone(member),
             said: said.clone(),
             keeps_host: shared.host == HostChoice::Keep,
             offer: offer(one.scheme, shared.protocol),
@@ -51,14 +58,22 @@ impl Endpoint {
             connect_timeout: shared.connect_timeout,
             idle_timeout: shared.idle_timeout,
             in_flight: Cell::new(0),
+            told: Cell::new(0),
+            load: Rc::clone(load),
             pool: Rc::new(Pool::new(shared)),
         }
     }
 
-    /// Host and port.
+    /// Host and port, as configured: also where the host is a name that led to [`Self::address`].
     #[must_use]
-    pub const fn authority(&self) -> &Authority {
-        &self.authority
+    pub fn authority(&self) -> &Authority {
+        &self.member.settings.authority
+    }
+
+    /// Where to connect; none for the authority itself.
+    #[must_use]
+    pub fn address(&self) -> Option<SocketAddr> {
+        self.member.address
     }
 
     /// What `Host` says towards this endpoint, unless it [keeps](Self::keeps_host) the client's.
@@ -79,11 +94,11 @@ impl Endpoint {
     }
 
     pub(super) fn is_secure(&self) -> bool {
-        self.scheme == Scheme::Https
+        self.member.settings.scheme == Scheme::Https
     }
 
-    pub(super) const fn default_port(&self) -> u16 {
-        self.scheme.default_port()
+    pub(super) fn default_port(&self) -> u16 {
+        self.member.settings.scheme.default_port()
     }
 
     pub(super) const fn tls(&self) -> Option<&Tls> {
@@ -121,6 +136,24 @@ impl Endpoint {
         self.in_flight.get()
     }
 
+    pub(super) const fn member(&self) -> &Arc<Member> {
+        &self.member
+    }
+
+    pub(super) fn weight(&self) -> Weight {
+        self.member.settings.weight
+    }
+
+    /// Tells the process how many attempts there are, as far as that has changed: on a tick, so that a request pays nothing for it.
+    pub(super) fn tell(&self) {
+        let now = self.in_flight.get();
+        let told = self.told.replace(now);
+        if now != told {
+            let change = now as i64 - told as i64;
+            self.member.in_flight.add(change);
+        }
+    }
+
     pub(super) const fn connect_timeout(&self) -> Duration {
         self.connect_timeout
     }
@@ -146,7 +179,7 @@ const fn offer(scheme: Scheme, protocol: Protocol) -> Offer {
 impl fmt::Debug for Endpoint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Endpoint")
-            .field("authority", &self.authority)
+            .field("member", &self.member.label())
             .field("in_flight", &self.in_flight)
             .finish_non_exhaustive()
     }
@@ -159,6 +192,7 @@ pub struct InFlight(Rc<Endpoint>);
 impl InFlight {
     pub(super) fn enter(endpoint: &Rc<Endpoint>) -> Self {
         endpoint.in_flight.set(endpoint.in_flight.get() + 1);
+        endpoint.load.set(endpoint.load.get() + 1);
         Self(Rc::clone(endpoint))
     }
 }
@@ -166,5 +200,6 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.set(self.0.in_flight.get() - 1);
+        self.0.load.set(self.0.load.get() - 1);
     }
 }

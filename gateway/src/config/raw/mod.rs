@@ -8,6 +8,7 @@
 
 mod admin;
 mod answer;
+mod balance;
 mod endpoint;
 mod limit;
 mod http2;
@@ -17,6 +18,7 @@ mod scalar;
 mod server;
 mod server_tls;
 mod store;
+mod traces;
 mod target;
 mod tls;
 mod upstream;
@@ -28,16 +30,19 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
+pub(super) use balance::{Checks, Dns, Ejection};
+pub(super) use endpoint::Endpoint;
 pub(super) use http2::Http2;
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Retry, Route};
-pub(super) use scalar::{Algorithm, Text};
+pub(super) use scalar::{Algorithm, Balance, SamplerName, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use server_tls::{Certificate, ServerTls};
 pub(super) use store::Store;
 pub(super) use target::{Edits, Redirect, Share};
 pub(super) use tls::Tls;
+pub(super) use traces::Traces;
 pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.
@@ -55,6 +60,8 @@ pub(super) struct Raw {
     pub(super) store: Store,
     /// Logs.
     pub(super) log: Log,
+    /// Traces.
+    pub(super) traces: Traces,
     /// Upstreams by name: interchangeable endpoints behind one circuit.
     pub(super) upstreams: BTreeMap<String, Upstream>,
     /// Limits by name: what routes may ask of a client.

@@ -14,15 +14,18 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
+use super::super::shape::nearest;
 use super::endpoint;
 use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::units::{Micros, Rate, parse_span};
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::server::{ClientAuth, TlsVersion};
 use crate::telemetry::settings::LogFormat;
-use crate::upstream::settings::{HostChoice, Protocol};
+use crate::telemetry::traces::settings::ExportProtocol;
+use crate::upstream::settings::{Family, HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -217,6 +220,21 @@ impl Scalar for Quorum {
     }
 }
 
+impl Scalar for GrpcStatus {
+    const EXPECTED: &'static str = "a status of gRPC like `UNAVAILABLE`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| {
+            let near = nearest(text, Self::names().iter().copied());
+            format!("`{text}` is not a status of gRPC{near}")
+        })
+    }
+
+    fn hints() -> Value {
+        json!({ "enum": Self::names() })
+    }
+}
+
 impl Scalar for HostChoice {
     const EXPECTED: &'static str = "`endpoint`, `keep` or a host";
 
@@ -237,6 +255,34 @@ impl Scalar for HostChoice {
 pub(in super::super) enum Algorithm {
     /// Tokens added continuously up to a capacity.
     TokenBucket,
+}
+
+/// Which traces are kept, by the names of OpenTelemetry's `OTEL_TRACES_SAMPLER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum SamplerName {
+    /// All.
+    AlwaysOn,
+    /// None.
+    AlwaysOff,
+    /// A share.
+    Ratio,
+    /// As the caller decided, else all.
+    ParentAlwaysOn,
+    /// As the caller decided, else none.
+    ParentAlwaysOff,
+    /// As the caller decided, else a share.
+    ParentRatio,
+}
+
+/// Which endpoint is next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Balance {
+    /// In turn.
+    RoundRobin,
+    /// The less loaded of two.
+    LeastLoaded,
+    /// The same one for the same key.
+    Hash,
 }
 
 /// A scalar that is one of a few words.
@@ -260,6 +306,14 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
+choice!(
+    Balance,
+    "a way to balance",
+    "round_robin" => Self::RoundRobin,
+    "least_loaded" => Self::LeastLoaded,
+    "hash" => Self::Hash
+);
+choice!(Family, "a family of addresses", "any" => Self::Any, "ipv4" => Self::V4, "ipv6" => Self::V6);
 choice!(
     DotSegments,
     "a rule for dot segments",
@@ -287,6 +341,17 @@ choice!(
     "drop" => Self::Drop,
     "allow" => Self::Allow
 );
+choice!(
+    SamplerName,
+    "a sampler",
+    "parentbased_always_on" => Self::ParentAlwaysOn,
+    "parentbased_always_off" => Self::ParentAlwaysOff,
+    "parentbased_traceidratio" => Self::ParentRatio,
+    "always_on" => Self::AlwaysOn,
+    "always_off" => Self::AlwaysOff,
+    "traceidratio" => Self::Ratio
+);
+choice!(ExportProtocol, "a protocol", "http/protobuf" => Self::Http, "grpc" => Self::Grpc);
 choice!(
     Protocol,
     "an HTTP version for upstreams",

@@ -3,6 +3,7 @@
 //! Guarantees: every problem of every section is reported in one run. Must not: read the environment.
 
 mod answer;
+mod balance;
 mod circuit;
 mod http2;
 mod header;
@@ -13,6 +14,7 @@ mod pattern;
 mod route;
 mod server_tls;
 mod store;
+mod traces;
 mod tls;
 mod upstream;
 
@@ -75,6 +77,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let admin = listener::admin(check, &raw.admin);
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
+    let traces = traces::traces(check, raw.traces);
     let health = answer::health(check, raw.server.health);
     let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
@@ -85,6 +88,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         admin: admin?,
         store: store?,
         log: log?,
+        traces: traces?,
         upstreams,
         limits,
         proxy: proxy::settings::Settings {

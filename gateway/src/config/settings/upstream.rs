@@ -2,8 +2,8 @@
 
 use super::super::path::KeyPath;
 use super::super::problem::Origin;
-use super::super::raw::{List, Text, Upstream};
-use super::{Check, circuit, tls};
+use super::super::raw::{Endpoint, List, Text, Upstream};
+use super::{Check, balance, circuit, tls};
 use crate::upstream::settings::{EndpointSettings, Protocol, Scheme, Settings};
 
 /// More idle connections than a worker has file descriptors for.
@@ -14,9 +14,14 @@ pub(super) fn upstream(
     check: &mut Check<'_>,
     at: &KeyPath,
     name: &str,
-    raw: Upstream,
+    mut raw: Upstream,
 ) -> Option<Settings> {
-    let endpoints = endpoints(check, at, raw.endpoints);
+    let endpoints = endpoints(check, at, raw.endpoints.take());
+    let balance = balance::balance(check, at, &mut raw);
+    let dns = check.set(at, "dns", raw.dns);
+    let dns = dns.and_then(|raw| balance::dns(check, &at.key("dns"), raw));
+    let health = check.set(at, "health", raw.health);
+    let health = health.and_then(|raw| balance::health(check, &at.key("health"), raw));
     let timeout = check.timeout(at, "timeout", raw.timeout);
     let connect_timeout = check.timeout(at, "connect_timeout", raw.connect_timeout);
     let idle_timeout = check.timeout(at, "idle_timeout", raw.idle_timeout);
@@ -30,11 +35,15 @@ pub(super) fn upstream(
     let tls = check.set(at, "tls", raw.tls);
     let tls = tls.and_then(|raw| tls::tls(check, &at.key("tls"), raw, endpoints.as_deref()?));
     let failure_statuses = statuses(check, at, raw.failure_statuses);
+    let grpc = check.list(at, "grpc_failure_statuses", raw.grpc_failure_statuses);
     let circuit = check.set(at, "circuit", raw.circuit);
     let circuit = circuit.and_then(|raw| circuit::circuit(check, &at.key("circuit"), raw));
     Some(Settings {
         name: name.into(),
         endpoints: endpoints?,
+        balance: balance?,
+        dns: dns?,
+        health: health?,
         timeout: timeout?,
         connect_timeout: connect_timeout?,
         idle_timeout: idle_timeout?,
@@ -47,13 +56,14 @@ pub(super) fn upstream(
         tls: tls?,
         circuit: circuit?,
         failure_statuses: failure_statuses?,
+        grpc_failure_statuses: grpc?.into_iter().map(|(_, Text(one))| one).collect(),
     })
 }
 
 fn endpoints(
     check: &mut Check<'_>,
     at: &KeyPath,
-    raw: Option<List<Text<EndpointSettings>>>,
+    raw: Option<List<Endpoint>>,
 ) -> Option<Vec<EndpointSettings>> {
     let path = at.key("endpoints");
     if raw.is_none() && !check.tree.is_faulty(&path) {
@@ -67,12 +77,20 @@ fn endpoints(
         );
     }
     let mut endpoints: Vec<EndpointSettings> = Vec::with_capacity(listed.len());
-    for (place, Text(endpoint)) in listed {
-        if endpoints.contains(&endpoint) {
-            let message = format!("`{}` is listed twice: leave out one", endpoint.authority);
+    for (place, Endpoint { settings, weight }) in listed {
+        let is_same = |one: &EndpointSettings| {
+            one.authority == settings.authority && one.scheme == settings.scheme
+        };
+        if endpoints.iter().any(is_same) {
+            let message = format!("`{}` is listed twice: leave out one", settings.authority);
             return check.problem(&place, &message);
         }
-        endpoints.push(endpoint);
+        let weight = weight.unwrap_or(1);
+        if !(1..=balance::HEAVIEST).contains(&weight) {
+            let message = format!("`{weight}` is no weight: write 1 to {}", balance::HEAVIEST);
+            return check.problem(&place.key("weight"), &message);
+        }
+        endpoints.push(EndpointSettings { weight, ..settings });
     }
     Some(endpoints)
 }

@@ -197,7 +197,7 @@ impl Tls {
     fn show(&self, watched: &mut Watched, stamps: Vec<Option<Stamp>>, ends: Vec<(String, i64)>) {
         let family = &self.metrics.tls_expiry;
         for label in &watched.labels {
-            family.forget(&[label]);
+            family.remove(&[label]);
         }
         watched.labels.clear();
         for (label, end) in ends {
