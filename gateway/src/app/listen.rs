@@ -24,7 +24,7 @@ pub(super) fn listen(config: &Config) -> Result<Listeners, StartError> {
     let (server, admin) = (&config.server, &config.admin);
     // The admin address first: it is nobody else's, so that a second start is refused before it takes connections.
     let admin = bound("admin.listen", admin.listen, bind_alone(admin.listen))?;
-    let many = |what, address| bound(what, address, bind(address, server.workers));
+    let many = |what, address| bound(what, address, bind(address, server));
     let proxy = many("server.listen", server.listen)?;
     let own = server.tls.as_ref().map(|tls| tls.listen);
     let tls = match own.flatten() {

@@ -206,10 +206,16 @@ impl Proxy {
         };
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
+        let must_switch = http2::is_switch(&head);
         let request = self.outgoing(record, peer, head, path, body, protocol);
         record.context.upstream = Some(upstream.name().clone());
         let (received, late) = self.attempts(record, &route, upstream, request).await?;
-        self.incoming(record, peer, received, late, switches)
+        let response = self.incoming(record, peer, received, late, switches)?;
+        // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
+        if must_switch && response.status().is_success() {
+            return Err(Refusal::AmbiguousResponse);
+        }
+        Ok(response)
     }
 
     /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.

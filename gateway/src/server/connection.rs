@@ -1,20 +1,25 @@
 //! One client's connection, from accept to close: what it speaks, and who serves that. Must not: look into a request.
 
-use std::net::SocketAddr;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
+use super::caps::Place;
 use super::drain::Signal;
 use super::http1::Http1;
 use super::http2::Http2;
 use super::opening::{self, Opening};
+use super::relay::{self, Relays};
 use super::settings::Settings;
 use super::tls::{Accepted, Tls};
 use super::worker::Entrance;
 use crate::proxy::{Peer, Proxy};
+use crate::telemetry::Counter;
 
 /// How connections are served; made once for each worker.
 #[derive(Debug)]
@@ -22,6 +27,9 @@ pub(super) struct Serve {
     http1: Http1,
     http2: Http2,
     tls: Option<Arc<Tls>>,
+    relays: Relays,
+    shed: Arc<Counter>,
+    unannounced: Arc<Counter>,
     /// Whether HTTP/2 is spoken in clear.
     clear_http2: bool,
     header_timeout: Duration,
@@ -34,6 +42,9 @@ impl Serve {
             http1: Http1::new(settings),
             http2: Http2::new(settings, &entrance.metrics),
             tls: entrance.tls.clone(),
+            relays: Relays::new(settings.proxy_protocol.clone()),
+            shed: Arc::clone(&entrance.shed),
+            unannounced: entrance.metrics.connections_ended.with(&["proxy_protocol"]),
             clear_http2: settings.http2.cleartext,
             header_timeout: settings.header_timeout,
             proxy,
@@ -47,19 +58,60 @@ impl Serve {
     /// Serves `stream` until it ends, or until the drain has let its last request finish.
     pub(super) async fn connection(
         &self,
-        stream: TcpStream,
+        mut stream: TcpStream,
         address: SocketAddr,
         is_secure: bool,
+        mut place: Place,
         drain: Signal,
     ) {
         if stream.set_nodelay(true).is_err() {
             return;
         }
-        let peer = Peer::new(address.ip());
+        let mut address = address.ip();
+        if self.is_relay(address) {
+            let client = Box::pin(self.client(&mut stream, address, &mut place)).await;
+            let Some(client) = client else {
+                return;
+            };
+            address = client;
+        }
+        let peer = Peer::new(address);
         // What not every connection needs is boxed: a plain one is as small as it would be without.
         match self.tls.as_ref().filter(|_| is_secure) {
             None => self.clear(stream, peer, drain).await,
             Some(tls) => Box::pin(self.secure(tls, stream, peer, drain)).await,
+        }
+    }
+
+    /// Whether `peer` must say whose connection it passes on.
+    pub(super) fn is_relay(&self, peer: IpAddr) -> bool {
+        self.relays.contains(peer)
+    }
+
+    /// Whose connection `relay` passes on; its own when it says so. None for a connection that is not served.
+    async fn client(
+        &self,
+        stream: &mut TcpStream,
+        relay: IpAddr,
+        place: &mut Place,
+    ) -> Option<IpAddr> {
+        let announced = relay::announced(stream);
+        let announced = timeout(self.header_timeout, announced).await;
+        let late = |_| Err(io::Error::from(io::ErrorKind::TimedOut).into());
+        match announced.unwrap_or_else(late) {
+            Ok(client) => {
+                let client = client.unwrap_or(relay);
+                let has_place = place.claim(client);
+                if !has_place {
+                    self.shed.inc();
+                }
+                has_place.then_some(client)
+            }
+            Err(error) => {
+                self.unannounced.inc();
+                tracing::debug!(event = "proxy_protocol_refused", %relay, %error);
+                None
+            }
         }
     }
 

@@ -12,6 +12,8 @@ mod guard;
 mod http1;
 mod http2;
 mod opening;
+mod proxy_protocol;
+mod relay;
 mod tls;
 mod worker;
 pub mod drain;

@@ -35,7 +35,7 @@ pub struct Entrance {
     signal: Signal,
     caps: Arc<Caps>,
     pub(super) metrics: Arc<Metrics>,
-    shed: Arc<Counter>,
+    pub(super) shed: Arc<Counter>,
     pub(super) tls: Option<Arc<Tls>>,
 }
 
@@ -180,16 +180,20 @@ fn start(
     address: SocketAddr,
 ) {
     // Shed before anything is spent on it.
-    let Some(place) = Caps::enter(&entrance.caps, address.ip()) else {
+    let place = match serve.is_relay(address.ip()) {
+        true => Caps::enter_unknown(&entrance.caps),
+        false => Caps::enter(&entrance.caps, address.ip()),
+    };
+    let Some(place) = place else {
         entrance.shed.inc();
         return;
     };
     let guard = Open::enter(open);
     let (serve, signal) = (Rc::clone(serve), entrance.signal.clone());
     tokio::task::spawn_local(async move {
-        let serving = serve.connection(stream, address, is_secure, signal);
+        let serving = serve.connection(stream, address, is_secure, place, signal);
         serving.await;
-        drop((guard, place));
+        drop(guard);
     });
 }
 

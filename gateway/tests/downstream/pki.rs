@@ -112,10 +112,20 @@ impl Caller {
         host: &str,
         protocols: &[&str],
     ) -> std::io::Result<TlsStream<TcpStream>> {
-        let names = protocols.iter().map(|name| name.as_bytes().to_vec());
-        let name = ServerName::try_from(host.to_owned()).unwrap();
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
+        self.over(stream, host, protocols).await
+    }
+
+    /// The same over a connection that is there.
+    pub(crate) async fn over(
+        &self,
+        stream: TcpStream,
+        host: &str,
+        protocols: &[&str],
+    ) -> std::io::Result<TlsStream<TcpStream>> {
+        let names = protocols.iter().map(|name| name.as_bytes().to_vec());
+        let name = ServerName::try_from(host.to_owned()).unwrap();
         TlsConnector::from(Arc::clone(&self.0))
             .with_alpn(names.collect())
             .connect(name, stream)

@@ -54,6 +54,12 @@ pub(in super::super) struct Server {
     /// What becomes of a path with dot segments, plain or encoded: `reject` it, `resolve` them before a route is looked for, or
     /// `forward` it as it is.
     pub(in super::super) dot_segments: Option<Text<DotSegments>>,
+    /// Networks that must announce each client by the PROXY protocol, version 1 or 2, before anything else: CIDRs or single addresses.
+    pub(in super::super) proxy_protocol: Option<List<Text<IpNet>>>,
+    /// How many connections the system may hold for each worker that is busy.
+    pub(in super::super) backlog: Option<u32>,
+    /// After how much silence a client's machine is asked whether it is still there; `0s`: never.
+    pub(in super::super) tcp_keepalive: Option<Text<Micros>>,
     /// TLS towards clients.
     pub(in super::super) tls: Option<ServerTls>,
     /// HTTP/2.

@@ -33,6 +33,9 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
     let max_headers = headers(check, &at, raw.max_headers);
     let http2 = check.set(&at, "http2", raw.http2.as_ref());
     let http2 = http2.and_then(|raw| http2::http2(check, &at.key("http2"), raw));
+    let relays = check.list(&at, "proxy_protocol", raw.proxy_protocol.clone());
+    let backlog = check.count(&at, "backlog", raw.backlog);
+    let tcp_keepalive = check.span(&at, "tcp_keepalive", raw.tcp_keepalive.clone());
     let tls = check.set(&at, "tls", raw.tls.as_ref());
     let tls = tls.and_then(|raw| server_tls::tls(check, &at.key("tls"), raw));
     let drain_timeout = check.span(&at, "drain_timeout", raw.drain_timeout.clone());
@@ -50,6 +53,12 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
         max_uri_bytes: max_uri_bytes?,
         http2: http2?,
         tls: tls?,
+        proxy_protocol: relays?
+            .into_iter()
+            .map(|(_, Text(network))| network)
+            .collect(),
+        backlog: backlog?,
+        tcp_keepalive: tcp_keepalive.map(Micros::to_duration)?,
         drain_timeout: drain_timeout.map(Micros::to_duration)?,
         drain_delay: drain_delay.map(Micros::to_duration)?,
     })
