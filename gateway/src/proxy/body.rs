@@ -1,7 +1,8 @@
-//! The body of an answer: the gateway's own bytes or the upstream's stream, with the record of the request inside.
+//! The body of an answer: the gateway's own bytes or the upstream's stream, perhaps compressed, with the record of the request
+//! inside.
 //!
 //! Guarantees: the record closes at the last byte, or when the client leaves; nothing is collected. Must not: change a byte
-//! of the content.
+//! of the content, but by its coding.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -10,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
 use super::circuit::LateFailure;
+use super::compress::Encoder;
 use super::headers::strip_trailers;
 use super::record::Record;
 use crate::upstream::ResponseBody;
@@ -18,6 +20,7 @@ use crate::upstream::ResponseBody;
 #[derive(Debug)]
 pub struct Body {
     source: Source,
+    encoder: Option<Encoder>,
     // Boxed: a response is moved a dozen times on its way out.
     record: Option<Box<Record>>,
 }
@@ -34,6 +37,7 @@ impl Body {
     pub fn local(bytes: impl Into<Bytes>) -> Self {
         Self {
             source: Source::Local(bytes.into()),
+            encoder: None,
             record: None,
         }
     }
@@ -42,8 +46,15 @@ impl Body {
     pub(super) const fn upstream(body: ResponseBody, late: Option<LateFailure>) -> Self {
         Self {
             source: Source::Upstream(body, late),
+            encoder: None,
             record: None,
         }
+    }
+
+    /// The body as `encoder` makes it.
+    pub(super) fn encoded(mut self, encoder: Encoder) -> Self {
+        self.encoder = Some(encoder);
+        self
     }
 
     /// The body that closes `record` when it ends.
@@ -64,18 +75,36 @@ impl Body {
         }
         Self {
             source: Source::Local(Bytes::new()),
+            encoder: None,
             record,
         }
     }
 
-    fn poll_source(
+    fn poll_encoded(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.source {
-            Source::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Source::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Upstream(body, late) => {
+        match &mut self.encoder {
+            None => self.source.poll(cx),
+            Some(encoder) => encoder.poll(cx, |cx| self.source.poll(cx)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn local_bytes(&self) -> Option<&Bytes> {
+        match &self.source {
+            Source::Local(bytes) => Some(bytes),
+            Source::Upstream(..) => None,
+        }
+    }
+}
+
+impl Source {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Upstream(body, late) => {
                 let frame = ready!(http_body::Body::poll_frame(Pin::new(body), cx));
                 let failed = match &frame {
                     Some(Err(_)) => true,
@@ -91,17 +120,9 @@ impl Body {
             }
         }
     }
-
-    #[cfg(test)]
-    pub(super) fn local_bytes(&self) -> Option<&Bytes> {
-        match &self.source {
-            Source::Local(bytes) => Some(bytes),
-            Source::Upstream(..) => None,
-        }
-    }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl http_body::Body for Body {
     type Data = Bytes;
@@ -112,7 +133,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let mut frame = ready!(this.poll_source(cx));
+        let mut frame = ready!(this.poll_encoded(cx));
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
@@ -134,6 +155,9 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
+        if let Some(encoder) = &self.encoder {
+            return encoder.is_done();
+        }
         match &self.source {
             Source::Local(bytes) => bytes.is_empty(),
             Source::Upstream(body, _) => body.is_end_stream(),
@@ -141,6 +165,9 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.encoder.is_some() {
+            return SizeHint::default();
+        }
         match &self.source {
             Source::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body, _) => body.size_hint(),

@@ -29,6 +29,8 @@ mod template;
 mod edits;
 mod redirect;
 mod split;
+mod cors;
+mod compress;
 mod local;
 mod upgrade;
 mod attempts;
@@ -36,10 +38,12 @@ mod affinity;
 mod exchange;
 mod spans;
 mod grpc;
+mod interim;
 mod http2;
 
 pub use body::Body;
 pub use build::Parts;
+pub use interim::Interim;
 pub use route::RouteError;
 pub use sanity::Fault;
 pub use upgrade::Tunnel;
@@ -47,6 +51,7 @@ pub use upgrade::Tunnel;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONNECTION;
@@ -79,6 +84,7 @@ pub struct Peer {
     is_secure: bool,
     certificate: Option<HeaderValue>,
     tunnel: RefCell<Option<Tunnel>>,
+    interim: Arc<Interim>,
 }
 
 impl Peer {
@@ -93,6 +99,7 @@ impl Peer {
             is_secure: false,
             certificate: None,
             tunnel: RefCell::new(None),
+            interim: Arc::default(),
         }
     }
 
@@ -107,6 +114,12 @@ impl Peer {
     /// How its requests came.
     const fn scheme(&self) -> &'static str {
         if self.is_secure { "https" } else { "http" }
+    }
+
+    /// What comes before the answer to the request that is out.
+    #[must_use]
+    pub const fn interim(&self) -> &Arc<Interim> {
+        &self.interim
     }
 
     /// The tunnel that the last answer, a 101, leads to.
@@ -130,7 +143,7 @@ pub struct Proxy {
     strictness: Strictness,
     uploads: UploadBounds,
     tunnel_idle: Duration,
-    metrics: std::sync::Arc<Metrics>,
+    metrics: Arc<Metrics>,
 }
 
 impl Proxy {
@@ -185,6 +198,7 @@ impl Proxy {
             route,
             path,
             parameters,
+            preflight,
         } = match self.routes.find(&head) {
             Found::Route(taken) => taken,
             Found::MethodNotAllowed(allow) => return Err(Refusal::MethodNotAllowed(allow)),
@@ -192,6 +206,12 @@ impl Proxy {
         };
         record.follow(&route);
         record.context.parameters = parameters;
+        if let Some(cors) = &route.cors {
+            record.context.origin = cors.origin(&head.headers);
+            if preflight {
+                return Ok(self.preflight(cors, record, &head));
+            }
+        }
         if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
             return Ok(elsewhere);
         }
@@ -207,7 +227,13 @@ impl Proxy {
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
         let must_switch = http2::is_switch(&head);
-        let request = self.outgoing(record, peer, head, path, body, protocol);
+        let encoding = route.compression.as_ref();
+        let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
+        let version = head.version;
+        let mut request = self.outgoing(record, peer, head, path, body, protocol);
+        if upstream.upstream().passes_interim() && version == Version::HTTP_11 {
+            peer.interim.listen(&mut request);
+        }
         record.context.upstream = Some(upstream.name().clone());
         let (received, late) = self.attempts(record, &route, upstream, request).await?;
         let response = self.incoming(record, peer, received, late, switches)?;
@@ -215,7 +241,10 @@ impl Proxy {
         if must_switch && response.status().is_success() {
             return Err(Refusal::AmbiguousResponse);
         }
-        Ok(response)
+        Ok(match encoding {
+            Some((compression, wanted)) => compression.apply(wanted, response),
+            None => response,
+        })
     }
 
     /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.
@@ -271,6 +300,7 @@ impl Proxy {
                 limit: None,
                 parameters: None,
                 cookie: None,
+                origin: None,
             },
         )
     }

@@ -20,8 +20,8 @@ use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
-use crate::policy::units::{Micros, Rate, parse_span};
-use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
+use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
+use crate::proxy::settings::{Coding, CompressionLevel, DotSegments, DoubleSlashes, Underscores};
 use crate::server::{ClientAuth, TlsVersion};
 use crate::telemetry::settings::LogFormat;
 use crate::telemetry::traces::settings::ExportProtocol;
@@ -131,6 +131,19 @@ impl Scalar for Rate {
 
     fn hints() -> Value {
         json!({ "examples": ["10/s", "100/1m", "5/60s"] })
+    }
+}
+
+impl Scalar for ByteSize {
+    const EXPECTED: &'static str = "a size like `64KiB`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error: crate::policy::units::UnitError| error.to_string())
+    }
+
+    fn hints() -> Value {
+        json!({ "examples": ["1KiB", "10MB"] })
     }
 }
 
@@ -327,6 +340,20 @@ choice!(
     "reject" => Self::Reject,
     "merge" => Self::Merge,
     "forward" => Self::Forward
+);
+choice!(
+    CompressionLevel,
+    "a level of compression",
+    "fast" => Self::Fast,
+    "balanced" => Self::Balanced,
+    "small" => Self::Small
+);
+choice!(
+    Coding,
+    "a coding",
+    "zstd" => Self::Zstd,
+    "br" => Self::Brotli,
+    "gzip" => Self::Gzip
 );
 choice!(
     EncodedSlashes,

@@ -1,6 +1,8 @@
 //! Routes and identity as configured. Must not: match anything.
 
 mod answers;
+mod compression;
+mod cors;
 mod matching;
 mod pattern;
 mod retry;
@@ -12,6 +14,8 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use answers::{AnswerKind, AnswerSettings, AnswersSettings};
+pub use compression::{Coding, CompressionLevel, CompressionSettings};
+pub use cors::{CorsHeaders, CorsOrigin, CorsOrigins, CorsSettings};
 pub use matching::{HeaderMatch, HostPattern, ValueMatch};
 pub use pattern::{MAX_PARAMETERS, Pattern, PatternError, Segment};
 pub use retry::RetrySettings;

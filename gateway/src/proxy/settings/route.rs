@@ -3,7 +3,8 @@
 use http::Method;
 
 use super::{
-    AnswersSettings, EditsSettings, HeaderMatch, HostPattern, RetrySettings, TargetSettings,
+    AnswersSettings, CompressionSettings, CorsSettings, EditsSettings, HeaderMatch, HostPattern,
+    RetrySettings, TargetSettings,
 };
 use crate::policy::ids::{PolicyName, RouteName};
 
@@ -40,6 +41,10 @@ pub struct RouteSettings {
     pub request_headers: EditsSettings,
     /// Header fields changed on the way to the client.
     pub response_headers: EditsSettings,
+    /// What scripts of other origins may do; none: the upstream decides.
+    pub cors: Option<CorsSettings>,
+    /// Which answers are compressed; none: none.
+    pub compression: Option<CompressionSettings>,
 }
 
 impl Default for RouteSettings {
@@ -61,6 +66,8 @@ impl Default for RouteSettings {
             answers: AnswersSettings::default(),
             request_headers: EditsSettings::default(),
             response_headers: EditsSettings::default(),
+            cors: None,
+            compression: None,
         }
     }
 }
