@@ -387,13 +387,7 @@ choice!(
     "2" => Self::Http2
 );
 choice!(TlsVersion, "a version of TLS that is spoken", "1.2" => Self::V12, "1.3" => Self::V13);
-choice!(
-    ClientAuth,
-    "a rule for client certificates",
-    "none" => Self::None,
-    "optional" => Self::Optional,
-    "required" => Self::Required
-);
+choice!(ClientAuth, "a rule for client certificates", "none" => Self::None, "optional" => Self::Optional, "required" => Self::Required);
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);
 choice!(
