@@ -31,6 +31,7 @@ mod redirect;
 mod split;
 mod cors;
 mod compress;
+mod mirror;
 mod local;
 mod upgrade;
 mod attempts;
@@ -207,7 +208,13 @@ impl Proxy {
         let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
         let request = self.outgoing(record, peer, head, path, body, protocol);
         record.context.upstream = Some(upstream.name().clone());
-        let (received, late) = self.attempts(record, &route, upstream, request).await?;
+        let copy = route.mirror.as_ref();
+        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
+        let received = self.attempts(record, &route, upstream, request).await;
+        if let Some(copy) = copy {
+            copy.send();
+        }
+        let (received, late) = received?;
         let response = self.incoming(record, peer, received, late, switches)?;
         Ok(match encoding {
             Some((compression, wanted)) => compression.apply(wanted, response),
