@@ -6,6 +6,7 @@
 
 pub mod settings;
 mod body;
+mod idle;
 mod tls;
 mod anyone;
 mod link;
