@@ -8,5 +8,8 @@ pub mod units;
 pub mod grpc;
 pub mod ids;
 pub mod token_bucket;
+pub mod window;
+pub mod concurrency;
+pub mod limit;
 pub mod circuit;
 pub mod balance;

@@ -288,6 +288,7 @@ impl Proxy {
                 attempts: 0,
                 decision: "local",
                 limit: None,
+                slots: Vec::new(),
                 parameters: None,
                 cookie: None,
                 origin: None,

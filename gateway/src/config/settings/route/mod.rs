@@ -35,7 +35,7 @@ impl Known {
         Self {
             upstreams: raw.upstreams.keys().cloned().collect(),
             limits: limits
-                .map(|(name, limit)| (name.clone(), limit.capacity))
+                .map(|(name, limit)| (name.clone(), limit.capacity.or(limit.limit)))
                 .collect(),
         }
     }
