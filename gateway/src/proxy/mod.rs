@@ -31,6 +31,7 @@ mod redirect;
 mod split;
 mod cors;
 mod compress;
+mod mirror;
 mod local;
 mod upgrade;
 mod attempts;
@@ -235,7 +236,13 @@ impl Proxy {
             peer.interim.listen(&mut request);
         }
         record.context.upstream = Some(upstream.name().clone());
-        let (received, late) = self.attempts(record, &route, upstream, request).await?;
+        let copy = route.mirror.as_ref();
+        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
+        let received = self.attempts(record, &route, upstream, request).await;
+        if let Some(copy) = copy {
+            copy.send();
+        }
+        let (received, late) = received?;
         let response = self.incoming(record, peer, received, late, switches)?;
         // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
         if must_switch && response.status().is_success() {

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub endpoint_ejections: Family<Total>,
     /// `gateway_upstream_endpoint_in_flight{upstream,endpoint}`
     pub endpoint_in_flight: Family<Gauge>,
+    /// `gateway_mirror_requests_total{route,result}`
+    pub mirror_requests: Family<Counter>,
     /// `gateway_split_requests_total{route,upstream}`
     pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
@@ -137,6 +139,12 @@ impl Metrics {
                 "gateway_upstream_endpoint_in_flight",
                 "Attempts at an endpoint whose answer is not complete, as of the last tick.",
                 &["upstream", "endpoint"],
+            ),
+            mirror_requests: family(
+                registry,
+                "gateway_mirror_requests_total",
+                "Copies of requests to a second upstream, by what became of them.",
+                &["route", "result"],
             ),
             split_requests: family(
                 registry,

@@ -42,7 +42,7 @@ pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use server_tls::{Certificate, ServerTls};
 pub(super) use sharing::{Compression, Cors};
 pub(super) use store::Store;
-pub(super) use target::{Edits, Redirect, Share};
+pub(super) use target::{Edits, Mirror, Redirect, Share};
 pub(super) use tls::Tls;
 pub(super) use traces::Traces;
 pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
