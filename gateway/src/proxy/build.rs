@@ -13,6 +13,7 @@ use super::hedge::Hedges;
 use super::identify::Identify;
 use super::limit::Limits;
 use super::local::Own;
+use super::mirror::Mirror;
 use super::overload::Admission;
 use super::record::{Recorder, RouteMetrics};
 use super::redirect::Redirect;
@@ -120,7 +121,9 @@ fn routes(
         let hedges = route
             .hedge
             .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
-        routes.push(Route::new(route.clone(), target, limits, metrics)?.repeating(retries, hedges));
+        let mirror = mirror(route, upstreams, &parts.metrics)?;
+        let route = Route::new(route.clone(), target, limits, metrics)?;
+        routes.push(route.repeating(retries, hedges).mirrored(mirror));
     }
     let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {
@@ -141,15 +144,35 @@ fn routes(
     Ok(routes)
 }
 
+fn mirror(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    metrics: &Metrics,
+) -> Result<Option<Mirror>, RouteError> {
+    let Some(settings) = &route.mirror else {
+        return Ok(None);
+    };
+    let upstream = place(route, upstreams, &settings.upstream)?;
+    let name = route.name.as_str();
+    Ok(Some(Mirror::new(settings, upstream, name, metrics)))
+}
+
+/// The place of an upstream among the proxy's.
+fn place(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    name: &UpstreamName,
+) -> Result<usize, RouteError> {
+    let found = upstreams.iter().position(|one| one.name == *name);
+    found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
+}
+
 fn target(
     route: &RouteSettings,
     upstreams: &[upstream::settings::Settings],
     metrics: &Metrics,
 ) -> Result<Target, RouteError> {
-    let place = |name: &UpstreamName| {
-        let found = upstreams.iter().position(|one| one.name == *name);
-        found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
-    };
+    let place = |name: &UpstreamName| place(route, upstreams, name);
     let names = || Pattern::new(&route.path).map_or(Vec::new(), |pattern| pattern.names);
     Ok(match &route.target {
         TargetSettings::Upstream(name) => Target::Forward {

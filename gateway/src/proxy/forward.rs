@@ -97,10 +97,7 @@ pub(super) async fn send(
     patience: Patience,
 ) -> Measured {
     let (upstream, metrics) = (guarded.upstream(), guarded.metrics());
-    let headers = request.headers_mut();
-    if !endpoint.keeps_host() || !headers.contains_key(HOST) {
-        headers.insert(HOST, endpoint.host().clone());
-    }
+    address(&mut request, endpoint);
     let started = Instant::now();
     let is_traced = context.borrow().trace.is_recording();
     let span = is_traced.then(|| {
@@ -123,6 +120,14 @@ pub(super) async fn send(
 pub(super) fn set_trace(headers: &mut HeaderMap, header: Bytes) {
     if let Ok(value) = HeaderValue::from_maybe_shared(header) {
         headers.insert(TRACEPARENT, value);
+    }
+}
+
+/// Addresses a request to `endpoint`.
+pub(super) fn address(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
+    let headers = request.headers_mut();
+    if !endpoint.keeps_host() || !headers.contains_key(HOST) {
+        headers.insert(HOST, endpoint.host().clone());
     }
 }
 

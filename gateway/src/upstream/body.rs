@@ -10,9 +10,9 @@ use std::time::Duration;
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use hyper::body::Incoming;
-use tokio::time::{Instant, Sleep};
 
 use super::endpoint::{Endpoint, InFlight};
+use super::idle::IdleTimer;
 use super::link::Link;
 use super::upload::UploadState;
 
@@ -129,44 +129,5 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
-    }
-}
-
-/// A timer that most bodies never start: it is made at the first wait and moved on only when it fires.
-#[derive(Debug)]
-struct IdleTimer {
-    limit: Duration,
-    touched: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl IdleTimer {
-    const fn new(limit: Duration) -> Self {
-        Self {
-            limit,
-            touched: None,
-            sleep: None,
-        }
-    }
-
-    fn touch(&mut self) {
-        if self.sleep.is_some() {
-            self.touched = Some(Instant::now());
-        }
-    }
-
-    /// Ready with the limit once nothing came for that long.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        let limit = self.limit;
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        loop {
-            ready!(sleep.as_mut().poll(cx));
-            match self.touched.take() {
-                Some(touched) => sleep.as_mut().reset(touched + limit),
-                None => return Poll::Ready(limit),
-            }
-        }
     }
 }

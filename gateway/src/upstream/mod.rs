@@ -6,6 +6,7 @@
 
 pub mod settings;
 mod body;
+mod idle;
 mod tls;
 mod anyone;
 mod link;
@@ -16,6 +17,7 @@ mod pool;
 mod replay;
 mod upload;
 mod attempt;
+mod tap;
 mod member;
 mod membership;
 mod choice;
@@ -35,6 +37,8 @@ pub use membership::{Change, Hook, Membership};
 pub use replay::Sending;
 pub use tls::server_name;
 pub use upload::{RequestBody, UploadBounds, UploadFault, UploadState};
+
+pub use tap::{Tap, Tapped};
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -4,6 +4,7 @@
 //! upstream's. Must not: copy a byte.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -15,6 +16,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::replay::Sending;
+use super::tap::Tap;
 
 /// What a client did wrong with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -50,6 +52,7 @@ pub struct UploadState {
     fault: Cell<Option<UploadFault>>,
     left: Cell<u64>,
     pace: RefCell<Pace>,
+    tap: RefCell<Option<Tap>>,
 }
 
 impl UploadState {
@@ -60,6 +63,7 @@ impl UploadState {
             fault: Cell::new(None),
             left: Cell::new(bounds.size),
             pace: RefCell::new(Pace::new(bounds.patience)),
+            tap: RefCell::new(None),
         }
     }
 
@@ -85,17 +89,29 @@ impl UploadState {
         self.complete.set(true);
     }
 
+    /// The client has sent all of it.
+    fn whole(&self) {
+        self.end();
+        if let Some(tap) = &*self.tap.borrow() {
+            tap.end();
+        }
+    }
+
     fn fail(&self, fault: UploadFault) -> UploadFault {
         self.fault.set(Some(fault));
         fault
     }
 
-    /// Takes note of a frame with `length` bytes of content.
-    fn received(&self, length: usize) -> Result<(), UploadFault> {
+    /// Takes note of what a frame holds.
+    fn received(&self, frame: &Frame<Bytes>) -> Result<(), UploadFault> {
+        let length = frame.data_ref().map_or(0, Bytes::len);
         self.pace.borrow_mut().moved(length, self.bounds.patience);
         match self.left.get().checked_sub(length as u64) {
             Some(left) => self.left.set(left),
             None => return Err(self.fail(UploadFault::TooLarge)),
+        }
+        if let (Some(tap), Some(data)) = (&*self.tap.borrow(), frame.data_ref()) {
+            tap.keep(data);
         }
         Ok(())
     }
@@ -149,6 +165,8 @@ pub enum RequestBody {
     Streaming(Incoming, Rc<UploadState>),
     /// The client's body as it arrives, kept as it passes so that another attempt can send it again.
     Kept(Sending),
+    /// A body that is already here.
+    Whole(VecDeque<Bytes>, Rc<UploadState>),
 }
 
 impl RequestBody {
@@ -160,6 +178,25 @@ impl RequestBody {
         } else {
             Self::Streaming(incoming, Rc::new(UploadState::new(bounds)))
         }
+    }
+
+    /// A body that is already here.
+    #[must_use]
+    pub fn whole(pieces: VecDeque<Bytes>) -> Self {
+        let unbounded = UploadBounds {
+            size: u64::MAX,
+            patience: Duration::ZERO,
+        };
+        Self::Whole(pieces, Rc::new(UploadState::new(unbounded)))
+    }
+
+    /// Has what passes of the client's body kept too, up to `cap` bytes; none for a body that has not to be waited for.
+    #[must_use]
+    pub fn tap(&self, cap: usize) -> Option<Tap> {
+        let upload = self.upload()?;
+        let tap = Tap::new(cap);
+        upload.tap.replace(Some(tap.clone()));
+        Some(tap)
     }
 
     /// The body that can be sent again as long as no more than `cap` bytes of it have been read. With a cap of 0, or of less than the
@@ -180,7 +217,7 @@ impl RequestBody {
     pub fn again(&self) -> Option<Self> {
         match self {
             Self::Empty => Some(Self::Empty),
-            Self::Streaming(..) => None,
+            Self::Streaming(..) | Self::Whole(..) => None,
             Self::Kept(sending) => Some(Self::Kept(sending.again())),
         }
     }
@@ -190,7 +227,7 @@ impl RequestBody {
     pub fn is_replayable(&self) -> bool {
         match self {
             Self::Empty => true,
-            Self::Streaming(..) => false,
+            Self::Streaming(..) | Self::Whole(..) => false,
             Self::Kept(sending) => sending.is_replayable(),
         }
     }
@@ -198,7 +235,7 @@ impl RequestBody {
     pub(super) fn upload(&self) -> Option<Rc<UploadState>> {
         match self {
             Self::Empty => None,
-            Self::Streaming(_, state) => Some(Rc::clone(state)),
+            Self::Streaming(_, state) | Self::Whole(_, state) => Some(Rc::clone(state)),
             Self::Kept(sending) => Some(Rc::clone(sending.upload())),
         }
     }
@@ -216,6 +253,7 @@ impl Body for RequestBody {
             Self::Empty => Poll::Ready(None),
             Self::Streaming(incoming, state) => poll_client(incoming, state, cx),
             Self::Kept(sending) => Pin::new(sending).poll_frame(cx),
+            Self::Whole(pieces, state) => Poll::Ready(next_piece(pieces, state)),
         }
     }
 
@@ -224,6 +262,7 @@ impl Body for RequestBody {
             Self::Empty => true,
             Self::Streaming(incoming, _) => incoming.is_end_stream(),
             Self::Kept(sending) => sending.is_end_stream(),
+            Self::Whole(pieces, _) => pieces.is_empty(),
         }
     }
 
@@ -232,6 +271,9 @@ impl Body for RequestBody {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streaming(incoming, _) => incoming.size_hint(),
             Self::Kept(sending) => sending.size_hint(),
+            Self::Whole(pieces, _) => {
+                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
+            }
         }
     }
 }
@@ -251,19 +293,30 @@ pub(super) fn poll_client(
     };
     Poll::Ready(match frame {
         None => {
-            state.end();
+            state.whole();
             None
         }
         Some(Err(_)) => Some(Err(state.fail(UploadFault::Broken))),
         Some(Ok(frame)) => {
-            let length = frame.data_ref().map_or(0, Bytes::len);
-            if let Err(fault) = state.received(length) {
+            if let Err(fault) = state.received(&frame) {
                 return Poll::Ready(Some(Err(fault)));
             }
             if incoming.is_end_stream() {
-                state.end();
+                state.whole();
             }
             Some(Ok(frame))
         }
     })
+}
+
+/// The next piece of a body that is already here.
+fn next_piece(
+    pieces: &mut VecDeque<Bytes>,
+    state: &UploadState,
+) -> Option<Result<Frame<Bytes>, UploadFault>> {
+    let piece = pieces.pop_front();
+    if pieces.is_empty() {
+        state.end();
+    }
+    piece.map(|piece| Ok(Frame::data(piece)))
 }

@@ -26,6 +26,7 @@ use super::cors::{self, Cors};
 use super::edits::Edits;
 use super::hedge::Hedges;
 use super::limit::Limits;
+use super::mirror::Mirror;
 use super::record::RouteMetrics;
 use super::redirect::Redirect;
 use super::retry::Retries;
@@ -48,6 +49,7 @@ pub(super) struct Route {
     pub(super) https: Option<Redirect>,
     pub(super) request_headers: Option<Edits>,
     pub(super) response_headers: Option<Edits>,
+    pub(super) mirror: Option<Mirror>,
     pub(super) cors: Option<Cors>,
     pub(super) compression: Option<Compression>,
     pattern: Pattern,
@@ -244,6 +246,7 @@ impl Route {
                 || answers.have_parameters()
                 || edits.any(Edits::has_parameters),
             https: settings.https.map(Redirect::to_https),
+            mirror: None,
             cors: settings.cors.as_ref().map(Cors::new),
             compression: settings.compression.as_ref().map(Compression::new),
             rewrite: rewrite.or(made),
@@ -269,6 +272,12 @@ impl Route {
     /// The largest request body, in bytes.
     pub(super) fn max_body_bytes(&self) -> u64 {
         self.settings.max_body_bytes.unwrap_or(u64::MAX)
+    }
+
+    /// The route with copies of its requests.
+    pub(super) fn mirrored(mut self, mirror: Option<Mirror>) -> Self {
+        self.mirror = mirror;
+        self
     }
 
     fn asks_for(&self, head: &Head) -> bool {

@@ -6,7 +6,7 @@ use http::Method;
 
 use super::{
     AnswersSettings, CompressionSettings, CorsSettings, EditsSettings, HeaderMatch, HedgeSettings,
-    HostPattern, RetrySettings, TargetSettings,
+    HostPattern, MirrorSettings, RetrySettings, TargetSettings,
 };
 use crate::policy::ids::{PolicyName, RouteName};
 
@@ -49,6 +49,8 @@ pub struct RouteSettings {
     pub request_headers: EditsSettings,
     /// Header fields changed on the way to the client.
     pub response_headers: EditsSettings,
+    /// Copies of its requests to a second upstream; none: none.
+    pub mirror: Option<MirrorSettings>,
     /// What scripts of other origins may do; none: the upstream decides.
     pub cors: Option<CorsSettings>,
     /// Which answers are compressed; none: none.
@@ -77,6 +79,7 @@ impl Default for RouteSettings {
             answers: AnswersSettings::default(),
             request_headers: EditsSettings::default(),
             response_headers: EditsSettings::default(),
+            mirror: None,
             cors: None,
             compression: None,
         }
