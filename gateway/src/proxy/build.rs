@@ -5,20 +5,24 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::Proxy;
 use super::answer::{Answer, Answers};
 use super::authorize::{Guards, Reserved, Tools};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
+use super::hedge::Hedges;
 use super::identify::Identify;
 use super::limit::{Limits, Rules};
 use super::local::Own;
+use super::mirror::Mirror;
+use super::overload::Admission;
 use super::record::{Recorder, RouteMetrics};
 use super::redirect::Redirect;
+use super::retry::Retries;
 use super::route::{Local, Route, RouteError, RouteTable, Target};
 use super::settings::{Pattern, RouteSettings, Settings, TargetSettings};
 use super::split::{Share, Split};
+use super::{Proxy, Shared};
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
 use crate::policy::ids::UpstreamName;
@@ -47,6 +51,8 @@ pub struct Parts {
     pub tracer: Tracer,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
+    /// What the proxies of this process have in common.
+    pub shared: Arc<Shared>,
     /// Whether the proxy's own listener answers `/metrics`.
     pub serve_metrics: bool,
 }
@@ -90,6 +96,7 @@ impl Proxy {
             tunnel_idle: settings.tunnel_idle_timeout,
             limiter: parts.limiter,
             metrics: parts.metrics,
+            shared: parts.shared,
         })
     }
 }
@@ -103,6 +110,7 @@ fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Gu
         circuit,
         parts.store.clone(),
         metrics,
+        Admission::new(&parts.shared, &parts.metrics, &settings.name),
     )))
 }
 
@@ -122,8 +130,20 @@ fn routes(
         let target = target(route, upstreams, &parts.metrics)?;
         let limits = Limits::new(rules, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
-        let built = Route::new(route.clone(), target, limits, metrics)?;
-        routes.push(built.guarded(guards.of(route)?));
+        let budget = parts.shared.budget(&route.name);
+        let retries = budget.map(|budget| Retries::new(&parts.metrics, route, budget));
+        let hedges = route
+            .hedge
+            .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
+        let mirror = mirror(route, upstreams, &parts.metrics)?;
+        let guard = guards.of(route)?;
+        let route = Route::new(route.clone(), target, limits, metrics)?;
+        routes.push(
+            route
+                .guarded(guard)
+                .repeating(retries, hedges)
+                .mirrored(mirror),
+        );
     }
     let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {
@@ -144,15 +164,35 @@ fn routes(
     Ok(routes)
 }
 
+fn mirror(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    metrics: &Metrics,
+) -> Result<Option<Mirror>, RouteError> {
+    let Some(settings) = &route.mirror else {
+        return Ok(None);
+    };
+    let upstream = place(route, upstreams, &settings.upstream)?;
+    let name = route.name.as_str();
+    Ok(Some(Mirror::new(settings, upstream, name, metrics)))
+}
+
+/// The place of an upstream among the proxy's.
+fn place(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    name: &UpstreamName,
+) -> Result<usize, RouteError> {
+    let found = upstreams.iter().position(|one| one.name == *name);
+    found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
+}
+
 fn target(
     route: &RouteSettings,
     upstreams: &[upstream::settings::Settings],
     metrics: &Metrics,
 ) -> Result<Target, RouteError> {
-    let place = |name: &UpstreamName| {
-        let found = upstreams.iter().position(|one| one.name == *name);
-        found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
-    };
+    let place = |name: &UpstreamName| place(route, upstreams, name);
     let names = || Pattern::new(&route.path).map_or(Vec::new(), |pattern| pattern.names);
     Ok(match &route.target {
         TargetSettings::Upstream(name) => Target::Forward {

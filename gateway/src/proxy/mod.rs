@@ -5,8 +5,10 @@
 //! 3. [`authorize`]: are they let in? (401, 403)
 //! 4. [`limit`]: may they ask now? (429)
 //! 5. [`circuit`]: may the upstream be asked? (503)
-//! 6. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
-//! 7. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 6. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
+//! 7. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
+//!    makes the two messages.
+//! 8. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -19,6 +21,11 @@ mod key;
 mod limit;
 mod circuit;
 mod retry;
+mod hedge;
+mod budget;
+mod deadline;
+mod shared;
+mod overload;
 mod forward;
 mod headers;
 mod body;
@@ -34,6 +41,7 @@ mod redirect;
 mod split;
 mod cors;
 mod compress;
+mod mirror;
 mod local;
 mod upgrade;
 mod attempts;
@@ -50,6 +58,7 @@ pub use build::Parts;
 pub use interim::Interim;
 pub use route::RouteError;
 pub use sanity::Fault;
+pub use shared::Shared;
 pub use upgrade::Tunnel;
 
 use std::cell::RefCell;
@@ -86,6 +95,8 @@ use crate::upstream::UploadBounds;
 pub struct Peer {
     address: IpAddr,
     text: HeaderValue,
+    is_secure: bool,
+    certificate: Option<HeaderValue>,
     tunnel: RefCell<Option<Tunnel>>,
     interim: Arc<Interim>,
 }
@@ -99,14 +110,24 @@ impl Peer {
         Self {
             address,
             text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            is_secure: false,
+            certificate: None,
             tunnel: RefCell::new(None),
             interim: Arc::default(),
         }
     }
 
+    /// The same peer over TLS; `certificate` is the one it showed, as `Client-Cert` wants it (RFC 9440, section 2.1).
+    #[must_use]
+    pub fn over_tls(mut self, certificate: Option<HeaderValue>) -> Self {
+        self.is_secure = true;
+        self.certificate = certificate;
+        self
+    }
+
     /// How its requests came.
     const fn scheme(&self) -> &'static str {
-        "http"
+        if self.is_secure { "https" } else { "http" }
     }
 
     /// What comes before the answer to the request that is out.
@@ -138,6 +159,7 @@ pub struct Proxy {
     uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
 }
 
 impl Proxy {
@@ -216,6 +238,10 @@ impl Proxy {
             record.context.decision = "forbidden";
             return Ok(answer);
         }
+        sanity::length(&head.headers, route.max_body_bytes())?;
+        if let Target::Forward { upstream } = &route.target {
+            record.places.whole = self.upstreams[*upstream].admission().arrive()?;
+        }
         route
             .limits
             .take(&self.limiter, &mut record.context, &head.headers)
@@ -229,8 +255,12 @@ impl Proxy {
             Target::Split(split) => self.split(split, record, peer, &head),
             target => return Ok(self.local(target, record, peer, &head)),
         };
+        if record.places.whole.is_none() {
+            record.places.whole = upstream.admission().arrive()?;
+        }
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
+        let must_switch = http2::is_switch(&head);
         let encoding = route.compression.as_ref();
         let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
         let version = head.version;
@@ -239,8 +269,18 @@ impl Proxy {
             peer.interim.listen(&mut request);
         }
         record.context.upstream = Some(upstream.name().clone());
-        let (received, late) = self.attempts(record, &route, upstream, request).await?;
+        let copy = route.mirror.as_ref();
+        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
+        let received = attempts::attempts(record, &route, upstream, request).await;
+        if let Some(copy) = copy {
+            copy.send();
+        }
+        let (received, late) = received?;
         let response = self.incoming(record, peer, received, late, switches)?;
+        // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
+        if must_switch && response.status().is_success() {
+            return Err(Refusal::AmbiguousResponse);
+        }
         Ok(match encoding {
             Some((compression, wanted)) => compression.apply(wanted, response),
             None => response,
@@ -311,6 +351,7 @@ impl Proxy {
     pub fn tick(&self) {
         self.recorder.flush();
         self.limiter.tick();
+        self.shared.tick();
         for upstream in &self.upstreams {
             upstream.upstream().sweep();
         }

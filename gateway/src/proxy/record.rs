@@ -14,6 +14,7 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
 use super::authorize::Identity;
+use super::deadline::Deadline;
 use super::grpc::Call;
 use super::limit::Told;
 use super::route::{Parameters, Route, asked_host, host_name};
@@ -25,6 +26,7 @@ use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Trace, Tracer};
 use crate::telemetry::{Counter, Family, Gauge, Histogram};
+use crate::upstream::Place;
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -164,6 +166,9 @@ pub(super) struct Context {
     pub(super) origin: Option<HeaderValue>,
 }
 
+/// What attempts beside each other write into; never borrowed across an await.
+pub(super) type Sharing<'a> = RefCell<&'a mut Context>;
+
 /// The record of one request; written when it is dropped.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -173,6 +178,17 @@ pub(super) struct Record {
     status: Option<u16>,
     bytes: u64,
     ended: bool,
+    /// Free again when the answer is whole or the client has left.
+    pub(super) places: Places,
+}
+
+/// What a request takes of what there is only so much of.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Its place in the process.
+    pub(super) whole: Option<Place>,
+    /// Its place at the upstream.
+    pub(super) upstream: Option<Place>,
 }
 
 impl Record {
@@ -186,6 +202,7 @@ impl Record {
             status: None,
             bytes: 0,
             ended: false,
+            places: Places::default(),
         }
     }
 
@@ -193,6 +210,12 @@ impl Record {
     pub(super) fn follow(&mut self, route: &Rc<Route>) {
         route.metrics.in_flight.add(1);
         self.route = Some(Rc::clone(route));
+    }
+
+    /// When the whole of the answer must have gone, if the route says so.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let total = self.route.as_ref()?.settings.timeout;
+        Deadline::new(self.context.started, total).at()
     }
 
     /// The route, once known.
@@ -239,8 +262,9 @@ impl Record {
     }
 
     /// The body is whole.
-    pub(super) const fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         self.ended = true;
+        self.places = Places::default();
     }
 
     /// The upstream broke off in the middle of the body.

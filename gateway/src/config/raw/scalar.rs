@@ -20,10 +20,12 @@ use super::server::EncodedSlashes;
 use crate::limiter::settings::OnStoreFailure;
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
+use crate::policy::retry::{Jitter, Trouble};
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
 use crate::proxy::settings::{
     Coding, CompressionLevel, DotSegments, DoubleSlashes, OnFailure, Underscores,
 };
+use crate::server::{ClientAuth, TlsVersion};
 use crate::telemetry::settings::LogFormat;
 use crate::telemetry::traces::settings::ExportProtocol;
 use crate::upstream::settings::{Family, HostChoice, Protocol};
@@ -144,7 +146,7 @@ impl Scalar for ByteSize {
     }
 
     fn hints() -> Value {
-        json!({ "examples": ["1KiB", "10MB"] })
+        json!({ "type": ["string", "integer"], "examples": ["64KiB", "10MB", 4096] })
     }
 }
 
@@ -363,6 +365,9 @@ choice!(
     "allow" => Self::Allow
 );
 choice!(OnFailure, "a way to go on without an answer", "deny" => Self::Deny, "allow" => Self::Allow);
+choice!(Jitter, "a kind of jitter", "full" => Self::Full, "none" => Self::None);
+choice!(Trouble, "what a retry may follow",
+    "connect" => Self::Connect, "reset" => Self::Reset, "timeout" => Self::Timeout);
 choice!(
     SamplerName,
     "a sampler",
@@ -381,6 +386,8 @@ choice!(
     "1.1" => Self::Http1,
     "2" => Self::Http2
 );
+choice!(TlsVersion, "a version of TLS that is spoken", "1.2" => Self::V12, "1.3" => Self::V13);
+choice!(ClientAuth, "a rule for client certificates", "none" => Self::None, "optional" => Self::Optional, "required" => Self::Required);
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(
     OnStoreFailure,

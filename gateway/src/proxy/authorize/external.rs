@@ -4,6 +4,7 @@
 //! Guarantees: an answer within the timeout or none; a 2xx agrees, a 401 or a 403 goes to the client as it is, anything else is no answer.
 //! Must not: send the request's body, or a header that was not named.
 
+use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -19,7 +20,7 @@ use crate::proxy::circuit::Guarded;
 use crate::proxy::record::Context;
 use crate::proxy::settings::{ExternalSettings, OnFailure};
 use crate::proxy::{Body, forward, headers, sanity};
-use crate::upstream::{AttemptError, PickHint, Received, RequestBody};
+use crate::upstream::{AttemptError, Patience, PickHint, Received, RequestBody};
 
 const X_FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const X_FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
@@ -70,7 +71,7 @@ impl External {
         match status {
             StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
                 headers::prepare_response(received.headers_mut(), &context.request_id);
-                let answer = received.map(|body| Body::upstream(body, None));
+                let answer = received.map(|body| Body::upstream(body, None, None));
                 Ok(Answer::Refused(Box::new(answer)))
             }
             status if status.is_success() => {
@@ -118,7 +119,8 @@ impl External {
         context: &mut Context,
         mut request: Request<RequestBody>,
     ) -> Option<Received> {
-        let permit = self.upstream.admit(context).await.ok()?;
+        let context = RefCell::new(context);
+        let permit = self.upstream.admit(&context).await.ok()?;
         let upstream = self.upstream.upstream();
         let anyone = PickHint {
             hash: None,
@@ -126,12 +128,16 @@ impl External {
         };
         let endpoint = upstream.pick(anyone)?;
         request.headers_mut().insert(HOST, endpoint.host().clone());
-        let sending = upstream.send(&endpoint, request, None);
+        let patience = Patience {
+            limit: upstream.timeout(),
+            is_telling: true,
+        };
+        let sending = upstream.send(&endpoint, request, patience);
         let result = match timeout(self.settings.timeout, sending).await {
             Ok(result) => result,
             Err(_) => Err(AttemptError::Timeout),
         };
-        permit.report(context, &result).await;
+        permit.report(&context, &result).await;
         result.ok()
     }
 
