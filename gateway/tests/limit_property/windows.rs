@@ -343,6 +343,37 @@ fn each_window_admits_what_its_definition_says_and_retry_after_is_its_first_chan
 }
 
 #[test]
+fn what_was_noted_under_a_larger_limit_is_given_back_whole() {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let server = runtime.block_on(Server::start());
+    let client = redis::Client::open(server.url()).unwrap();
+    let connection = runtime
+        .block_on(client.get_multiplexed_async_connection())
+        .unwrap();
+    let one = Batch {
+        requests: 1,
+        cost: 1,
+    };
+    for counting in ALL {
+        let mut remote = Remote {
+            connection: connection.clone(),
+            script: redis::Script::new(script(counting)),
+            key: format!("smaller:{counting:?}"),
+        };
+        let spec = WindowSpec::new(counting, 4, Micros::from_millis(56_000)).unwrap();
+        let history = vec![
+            Step::Take(one),
+            Step::Take(one),
+            Step::Become(1, Micros::from_millis(56_000)),
+            Step::GiveBack(0, 2),
+            Step::Take(one),
+        ];
+        let outcome = runtime.block_on(same_answers(&mut remote, spec, history));
+        assert!(outcome.is_ok(), "{counting:?}: {}", outcome.unwrap_err());
+    }
+}
+
+#[test]
 fn the_scripts_of_windows_decide_as_the_policy_does() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let server = runtime.block_on(Server::start());

@@ -168,6 +168,9 @@ async fn an_open_circuit_ends_the_retries() {
 async fn every_reason_is_there_from_the_start() {
     let upstream = Upstream::start(|_| Reply::Status(200)).await;
     let gateway = gateway(&upstream.url(), "", TWICE);
+    // Its worker is up when it has answered.
+    let head = send(gateway.proxy(), request(Method::HEAD, "/x", &[])).await;
+    assert_eq!(head.status, 200);
     let metrics = crate::support::client::get(gateway.admin(), "/metrics").await;
     let text = String::from_utf8(metrics.body.to_vec()).unwrap();
     for reason in [
@@ -183,6 +186,4 @@ async fn every_reason_is_there_from_the_start() {
         assert!(text.contains(&line), "no {line} in {text}");
     }
     assert!(text.contains("gateway_retry_budget_exhausted_total{route=\"api\"} 0\n"));
-    let head = send(gateway.proxy(), request(Method::HEAD, "/x", &[])).await;
-    assert_eq!(head.status, 200);
 }

@@ -35,7 +35,8 @@ if ARGV[1] == 'give_back' then
     return 0
   end
   local at = whole(noted_at)
-  local members = redis.call('ZREVRANGEBYSCORE', key, at, at, 'LIMIT', 0, whole(math.min(tokens, limit)))
+  -- The limit may have become smaller since they were noted: what bounds them is the largest limit there can be.
+  local members = redis.call('ZREVRANGEBYSCORE', key, at, at, 'LIMIT', 0, whole(math.min(tokens, 10000)))
   for _, member in ipairs(members) do
     redis.call('ZREM', key, member)
   end
