@@ -73,6 +73,7 @@ use sanity::Asked;
 use settings::Strictness;
 
 use crate::limiter::Limiter;
+use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::UploadBounds;
 
@@ -144,6 +145,7 @@ pub struct Proxy {
     uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: Arc<Metrics>,
+    store: Store,
 }
 
 impl Proxy {
