@@ -139,6 +139,7 @@ impl App {
         );
         let live = Live::new(common.clone());
         endpoints::expose_all(&live, &common.metrics);
+        observe::concurrency(&live, &common.metrics);
         let (hands, orders): (Vec<_>, Vec<_>) = doors.iter().map(|_| hand()).unzip();
         let reloader = Reloader {
             live: live.clone(),

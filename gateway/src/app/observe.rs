@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::common::Common;
 use super::endpoints;
+use super::live::Live;
 use crate::admin::Board;
 use crate::breaker::{Breaker, Hook, Transition};
 use crate::config::Config;
@@ -12,6 +13,7 @@ use crate::policy::circuit::State;
 use crate::policy::ids::{ReplicaId, UpstreamName};
 use crate::store::{Observer, Op};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Family, Gauge};
 
 /// Counts every call to the store.
 pub(super) fn store(metrics: &Arc<Metrics>) -> Observer {
@@ -51,6 +53,20 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
             for (fate, count) in fates {
                 metrics.lease_tokens.with(&[policy, fate]).set(count);
             }
+        }
+    });
+}
+
+/// Shows how full the upstreams with a limit are.
+pub(super) fn concurrency(live: &Live, metrics: &Metrics) {
+    let live = live.clone();
+    metrics.add_source(move |metrics| {
+        for (upstream, concurrency) in live.get().proxies.limited() {
+            let labels = [upstream.as_str()];
+            let set = |gauge: &Family<Gauge>, value| gauge.with(&labels).set(i64::from(value));
+            set(&metrics.upstream_in_flight, concurrency.held());
+            set(&metrics.upstream_queued, concurrency.waiting());
+            set(&metrics.upstream_limit, concurrency.limit());
         }
     });
 }
@@ -120,7 +136,11 @@ pub(super) fn exchange(metrics: &Metrics, before: &Common, after: &Common) {
     }
     for upstream in &before.config.upstreams {
         if !is_in(after, &upstream.name) {
-            metrics.circuit_state.remove(&[upstream.name.as_str()]);
+            let labels = [upstream.name.as_str()];
+            metrics.circuit_state.remove(&labels);
+            metrics.upstream_in_flight.remove(&labels);
+            metrics.upstream_queued.remove(&labels);
+            metrics.upstream_limit.remove(&labels);
         }
     }
     endpoints::forget(metrics, &before.directory, &after.directory);

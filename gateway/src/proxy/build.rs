@@ -5,19 +5,23 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::Proxy;
 use super::answer::{Answer, Answers};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
+use super::hedge::Hedges;
 use super::identify::Identify;
 use super::limit::Limits;
 use super::local::Own;
+use super::mirror::Mirror;
+use super::overload::Admission;
 use super::record::{Recorder, RouteMetrics};
 use super::redirect::Redirect;
+use super::retry::Retries;
 use super::route::{Local, Route, RouteError, RouteTable, Target};
 use super::settings::{Pattern, RouteSettings, Settings, TargetSettings};
 use super::split::{Share, Split};
+use super::{Proxy, Shared};
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
 use crate::policy::ids::UpstreamName;
@@ -48,6 +52,8 @@ pub struct Parts {
     pub access: Option<AccessLog>,
     /// The proxy this one takes the place of: what stays as it was keeps its connections.
     pub before: Option<Rc<Proxy>>,
+    /// What the proxies of this process have in common.
+    pub shared: Arc<Shared>,
     /// Whether the proxy's own listener answers `/metrics`.
     pub serve_metrics: bool,
 }
@@ -85,6 +91,7 @@ impl Proxy {
             limiter: parts.limiter,
             store: parts.store,
             metrics: parts.metrics,
+            shared: parts.shared,
         })
     }
 
@@ -127,6 +134,7 @@ fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Gu
         circuit,
         parts.store.clone(),
         metrics,
+        Admission::new(&parts.shared, &parts.metrics, &settings.name),
     )))
 }
 
@@ -140,7 +148,14 @@ fn routes(
         let target = target(route, upstreams, &parts.metrics)?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
-        routes.push(Route::new(route.clone(), target, limits, metrics)?);
+        let budget = parts.shared.budget(&route.name);
+        let retries = budget.map(|budget| Retries::new(&parts.metrics, route, budget));
+        let hedges = route
+            .hedge
+            .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
+        let mirror = mirror(route, upstreams, &parts.metrics)?;
+        let route = Route::new(route.clone(), target, limits, metrics)?;
+        routes.push(route.repeating(retries, hedges).mirrored(mirror));
     }
     let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {
@@ -161,15 +176,35 @@ fn routes(
     Ok(routes)
 }
 
+fn mirror(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    metrics: &Metrics,
+) -> Result<Option<Mirror>, RouteError> {
+    let Some(settings) = &route.mirror else {
+        return Ok(None);
+    };
+    let upstream = place(route, upstreams, &settings.upstream)?;
+    let name = route.name.as_str();
+    Ok(Some(Mirror::new(settings, upstream, name, metrics)))
+}
+
+/// The place of an upstream among the proxy's.
+fn place(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    name: &UpstreamName,
+) -> Result<usize, RouteError> {
+    let found = upstreams.iter().position(|one| one.name == *name);
+    found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
+}
+
 fn target(
     route: &RouteSettings,
     upstreams: &[upstream::settings::Settings],
     metrics: &Metrics,
 ) -> Result<Target, RouteError> {
-    let place = |name: &UpstreamName| {
-        let found = upstreams.iter().position(|one| one.name == *name);
-        found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
-    };
+    let place = |name: &UpstreamName| place(route, upstreams, name);
     let names = || Pattern::new(&route.path).map_or(Vec::new(), |pattern| pattern.names);
     Ok(match &route.target {
         TargetSettings::Upstream(name) => Target::Forward {

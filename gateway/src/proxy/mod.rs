@@ -4,8 +4,10 @@
 //! 2. [`identify`]: who is asking?
 //! 3. [`limit`]: may they ask now? (429)
 //! 4. [`circuit`]: may the upstream be asked? (503)
-//! 5. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
-//! 6. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 5. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
+//! 6. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
+//!    makes the two messages.
+//! 7. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -16,6 +18,11 @@ mod identify;
 mod limit;
 mod circuit;
 mod retry;
+mod hedge;
+mod budget;
+mod deadline;
+mod shared;
+mod overload;
 mod forward;
 mod headers;
 mod body;
@@ -31,6 +38,7 @@ mod redirect;
 mod split;
 mod cors;
 mod compress;
+mod mirror;
 mod local;
 mod upgrade;
 mod attempts;
@@ -46,6 +54,7 @@ pub use build::Parts;
 pub use interim::Interim;
 pub use route::RouteError;
 pub use sanity::Fault;
+pub use shared::Shared;
 pub use upgrade::Tunnel;
 
 use std::cell::RefCell;
@@ -146,6 +155,7 @@ pub struct Proxy {
     tunnel_idle: Duration,
     metrics: Arc<Metrics>,
     store: Store,
+    shared: Arc<Shared>,
 }
 
 impl Proxy {
@@ -217,6 +227,10 @@ impl Proxy {
         if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
             return Ok(elsewhere);
         }
+        sanity::length(&head.headers, route.max_body_bytes())?;
+        if let Target::Forward { upstream } = &route.target {
+            record.places.whole = self.upstreams[*upstream].admission().arrive()?;
+        }
         route
             .limits
             .take(&self.limiter, &mut record.context)
@@ -226,6 +240,9 @@ impl Proxy {
             Target::Split(split) => self.split(split, record, peer, &head),
             target => return Ok(self.local(target, record, peer, &head)),
         };
+        if record.places.whole.is_none() {
+            record.places.whole = upstream.admission().arrive()?;
+        }
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
         let must_switch = http2::is_switch(&head);
@@ -237,7 +254,13 @@ impl Proxy {
             peer.interim.listen(&mut request);
         }
         record.context.upstream = Some(upstream.name().clone());
-        let (received, late) = self.attempts(record, &route, upstream, request).await?;
+        let copy = route.mirror.as_ref();
+        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
+        let received = attempts::attempts(record, &route, upstream, request).await;
+        if let Some(copy) = copy {
+            copy.send();
+        }
+        let (received, late) = received?;
         let response = self.incoming(record, peer, received, late, switches)?;
         // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
         if must_switch && response.status().is_success() {
@@ -300,6 +323,7 @@ impl Proxy {
                 attempts: 0,
                 decision: "local",
                 limit: None,
+                slots: Vec::new(),
                 parameters: None,
                 cookie: None,
                 origin: None,
@@ -311,6 +335,7 @@ impl Proxy {
     pub fn tick(&self) {
         self.recorder.flush();
         self.limiter.tick();
+        self.shared.tick();
         for upstream in &self.upstreams {
             upstream.upstream().sweep();
         }

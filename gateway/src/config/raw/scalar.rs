@@ -20,6 +20,7 @@ use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
+use crate::policy::retry::{Jitter, Trouble};
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
 use crate::proxy::settings::{Coding, CompressionLevel, DotSegments, DoubleSlashes, Underscores};
 use crate::server::{ClientAuth, TlsVersion};
@@ -143,7 +144,7 @@ impl Scalar for ByteSize {
     }
 
     fn hints() -> Value {
-        json!({ "examples": ["1KiB", "10MB"] })
+        json!({ "type": ["string", "integer"], "examples": ["64KiB", "10MB", 4096] })
     }
 }
 
@@ -263,13 +264,6 @@ impl Scalar for HostChoice {
     }
 }
 
-/// How a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Algorithm {
-    /// Tokens added continuously up to a capacity.
-    TokenBucket,
-}
-
 /// Which traces are kept, by the names of OpenTelemetry's `OTEL_TRACES_SAMPLER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum SamplerName {
@@ -317,8 +311,8 @@ macro_rules! choice {
         }
     };
 }
+pub(super) use choice;
 
-choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
 choice!(
     Balance,
     "a way to balance",
@@ -368,6 +362,9 @@ choice!(
     "drop" => Self::Drop,
     "allow" => Self::Allow
 );
+choice!(Jitter, "a kind of jitter", "full" => Self::Full, "none" => Self::None);
+choice!(Trouble, "what a retry may follow",
+    "connect" => Self::Connect, "reset" => Self::Reset, "timeout" => Self::Timeout);
 choice!(
     SamplerName,
     "a sampler",

@@ -3,6 +3,7 @@
 mod compression;
 mod cors;
 mod matching;
+mod mirror;
 mod path;
 mod retry;
 mod target;
@@ -34,7 +35,7 @@ impl Known {
         Self {
             upstreams: raw.upstreams.keys().cloned().collect(),
             limits: limits
-                .map(|(name, limit)| (name.clone(), limit.capacity))
+                .map(|(name, limit)| (name.clone(), limit.capacity.or(limit.limit)))
                 .collect(),
         }
     }
@@ -93,11 +94,16 @@ fn route(
         ),
         cost => cost,
     };
+    let timeout = check.optional_timeout(at, "timeout", raw.timeout);
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| retry::retry(check, &at.key("retry"), raw));
+    let hedge = raw
+        .hedge
+        .map(|raw| retry::hedge(check, &at.key("hedge"), raw));
     let answers = answer::of_route(check, &at.key("answers"), raw.answers);
     let request_headers = header::edits(check, &at.key("request_headers"), raw.request_headers);
     let response_headers = header::edits(check, &at.key("response_headers"), raw.response_headers);
+    let mirror = mirror::mirror(check, &at.key("mirror"), raw.mirror, known);
     let own_methods = matching.methods.as_deref().unwrap_or_default();
     let cors = cors::cors(check, &at.key("cors"), raw.cors, own_methods);
     let compression = compression::compression(check, &at.key("compression"), raw.compression);
@@ -114,10 +120,14 @@ fn route(
         https: led.https,
         limits: limits?,
         cost: cost?,
+        timeout: timeout?,
+        max_body_bytes: raw.max_body_bytes.map(|size| size.0.get()),
         retry: retry?,
+        hedge: hedge.flatten(),
         answers: answers?,
         request_headers: request_headers?,
         response_headers: response_headers?,
+        mirror: mirror?,
         cors: cors?,
         compression: compression?,
     })
