@@ -13,6 +13,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::common::Common;
+use super::issuers;
 use super::live::Live;
 use super::operate::{carry_out, hear_resets};
 use super::reload::{Reloader, Reloads, Wishes};
@@ -111,6 +112,7 @@ async fn run(common: &Common, store: Store, tasks: Tasks, stop: Receiver<()>) {
         () = heartbeats(common, store) => {}
         () = live.each(|now| async move { breaker::sync(&now.breaker, store).await }) => {}
         () = tend(live) => {}
+        () = live.each(|now| async move { issuers::look_after(&now.config).await }) => {}
         () = watchdog() => {}
         () = watch_certificates(tls) => {}
         _ = stop => {}

@@ -5,6 +5,7 @@
 
 mod common;
 mod background;
+mod issuers;
 mod listen;
 mod live;
 mod needs_restart;
@@ -16,6 +17,7 @@ mod reload;
 mod replica;
 mod watch;
 pub mod demo;
+pub mod hash_key;
 pub mod health;
 pub mod run;
 pub mod top;

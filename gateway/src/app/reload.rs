@@ -14,7 +14,7 @@ use tokio::time::timeout;
 
 use super::common::Common;
 use super::live::Live;
-use super::{needs_restart, observe};
+use super::{issuers, needs_restart, observe};
 use crate::admin::in_force::ReloadView;
 use crate::config::{self, Problems, Source};
 use crate::proxy::Proxy;
@@ -105,6 +105,7 @@ impl Reloader {
         let mut config = loading.await.map_err(io::Error::from)??;
         let before = self.live.get();
         let waiting = needs_restart::keep(&before.config, &mut config);
+        issuers::keep_keys(&before.config, &mut config);
         let next = before.renewed(config);
         let staged = self.stage(&before, &next).await?;
         if let (Some(tls), Some(settings)) = (&self.tls, &next.config.server.tls) {

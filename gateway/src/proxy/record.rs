@@ -13,6 +13,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::authorize::Identity;
 use super::deadline::Deadline;
 use super::grpc::Call;
 use super::limit::Told;
@@ -142,6 +143,8 @@ pub(super) struct Context {
     /// The address the request is from.
     pub(super) address: IpAddr,
     pub(super) client: ClientId,
+    /// Who is asking, where a route wants to know.
+    pub(super) identity: Option<Rc<Identity>>,
     pub(super) trace: Trace,
     /// Headers for the access line.
     pub(super) logged: Vec<Option<HeaderValue>>,

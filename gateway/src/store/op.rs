@@ -30,11 +30,17 @@ pub enum Op {
     Report,
     /// Read how the others do.
     Reports,
+    /// Find out whose an API key is.
+    Recognise,
+    /// Hand out an API key.
+    Enroll,
+    /// Withdraw an API key.
+    Revoke,
 }
 
 impl Op {
     /// Every kind, for registering metrics before the first call.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 15] = [
         Self::Take,
         Self::GiveBack,
         Self::Renew,
@@ -47,6 +53,9 @@ impl Op {
         Self::Publish,
         Self::Report,
         Self::Reports,
+        Self::Recognise,
+        Self::Enroll,
+        Self::Revoke,
     ];
 
     /// The metric label.
@@ -65,6 +74,9 @@ impl Op {
             Self::Publish => "publish",
             Self::Report => "report",
             Self::Reports => "reports",
+            Self::Recognise => "recognise",
+            Self::Enroll => "enroll",
+            Self::Revoke => "revoke",
         }
     }
 }

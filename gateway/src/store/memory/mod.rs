@@ -6,6 +6,7 @@
 mod buckets;
 mod circuit;
 mod clock;
+mod keys;
 mod limits;
 mod replicas;
 mod reports;
@@ -16,11 +17,13 @@ use tokio::sync::broadcast;
 
 use self::circuit::Circuits;
 use self::clock::Clock;
+use self::keys::ApiKeys;
 use self::limits::Limits;
 use self::replicas::Replicas;
 use self::reports::Reports;
-use super::Fleet;
+use super::api_key::{KeyHash, KeyRecord};
 use super::event::Event;
+use super::{Fleet, StoreError};
 use crate::policy::circuit::{CircuitSpec, Command, View};
 use crate::policy::ids::{ReplicaId, UpstreamName};
 use crate::policy::units::Micros;
@@ -39,6 +42,7 @@ struct Inner {
     circuits: Circuits,
     replicas: Replicas,
     reports: Reports,
+    api_keys: ApiKeys,
     events: broadcast::Sender<Event>,
 }
 
@@ -52,6 +56,7 @@ impl Memory {
             circuits: Circuits::default(),
             replicas: Replicas::default(),
             reports: Reports::default(),
+            api_keys: ApiKeys::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
     }
@@ -91,6 +96,18 @@ impl Memory {
 
     pub(super) fn reports(&self) -> Vec<(ReplicaId, String)> {
         self.0.reports.all(self.0.clock.now())
+    }
+
+    pub(super) fn recognise(&self, hash: &KeyHash) -> Option<KeyRecord> {
+        self.0.api_keys.recognise(hash)
+    }
+
+    pub(super) fn enroll(&self, hash: &KeyHash, record: &KeyRecord) -> Result<(), StoreError> {
+        self.0.api_keys.enroll(hash, record)
+    }
+
+    pub(super) fn revoke(&self, hash: &KeyHash) -> bool {
+        self.0.api_keys.revoke(hash)
     }
 
     pub(super) fn publish(&self, event: &Event) {

@@ -4,6 +4,7 @@
 //! node. What a limit keeps depends on its algorithm, so each has a name of its own behind the tag. Changing a name or what is kept under it means a new version, because old and new replicas run side by side in a rollout.
 
 use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
+use crate::store::api_key::{KeyHash, hexadecimal};
 
 /// Makes names under one prefix.
 #[derive(Clone, Debug)]
@@ -59,6 +60,10 @@ impl Keys {
 
     pub(super) fn report(&self, replica: &ReplicaId) -> String {
         format!("{}report:{{{replica}}}", self.root)
+    }
+
+    pub(super) fn api_key(&self, hash: &KeyHash) -> String {
+        format!("{}apikey:{}", self.root, hexadecimal(hash))
     }
 
     pub(super) fn probe(&self) -> String {
