@@ -40,6 +40,9 @@ mod spans;
 mod grpc;
 mod interim;
 mod http2;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use body::Body;
 pub use build::Parts;

@@ -14,6 +14,9 @@ mod http2;
 mod opening;
 mod worker;
 pub mod drain;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use caps::Caps;
 pub use listener::{Bound, bind, bind_alone};

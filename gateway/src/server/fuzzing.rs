@@ -1,0 +1,3 @@
+//! The server's fuzz targets. Must not: do anything but lead to them.
+
+pub use super::guard::fuzzing::guard;
