@@ -6,20 +6,21 @@
 
 pub use crate::config::fuzzing::config;
 pub use crate::proxy::fuzzing::{answers, forwarded, path};
-pub use crate::server::fuzzing::guard;
+pub use crate::server::fuzzing::{guard, proxy_protocol};
 pub use crate::telemetry::fuzzing::{log_line, traceparent};
 
 /// A function that holds something to its promises, given any bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 8] = [
     ("answers", answers),
     ("config", config),
     ("forwarded", forwarded),
     ("guard", guard),
     ("log_line", log_line),
     ("path", path),
+    ("proxy_protocol", proxy_protocol),
     ("traceparent", traceparent),
 ];
 
@@ -115,6 +116,7 @@ mod tests {
         guard: MUTATIONS,
         log_line: MUTATIONS,
         path: MUTATIONS,
+        proxy_protocol: MUTATIONS,
         traceparent: MUTATIONS,
     }
 

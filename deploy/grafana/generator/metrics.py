@@ -5,7 +5,6 @@
 PLANNED = {
     "gateway_cache_requests_total": ("route", "result"),
     "gateway_config_reloads_total": ("result",),
-    "gateway_tls_certificate_expiry_timestamp_seconds": (),
 }
 
 # The client library's process collector; labels are the scrape's own.

@@ -73,13 +73,14 @@ async fn inspect(common: &Common, store: &Store, policy: &str, client: &str) -> 
     let settings = policy_of(common, policy)?;
     let bucket = bucket(common, settings, client);
     let taken = store
-        .inspect(&bucket, &settings.bucket)
+        .inspect(&bucket, &settings.spec)
         .await
         .map_err(unavailable)?;
     Ok(json!({
         "policy": policy,
         "client": bucket.client.to_string(),
-        "capacity": settings.bucket.capacity(),
+        "algorithm": settings.spec.algorithm(),
+        "capacity": settings.spec.capacity(),
         "remaining": taken.remaining,
         "full_after_ms": taken.full_after.get() / 1_000,
     }))
@@ -150,10 +151,10 @@ fn bucket(common: &Common, settings: &PolicySettings, client: &str) -> BucketId 
     let (address, prefix) = client.split_once('/').unwrap_or((client, ""));
     let own_prefix = common.config.proxy.identity.ipv6_prefix;
     let prefix = prefix.parse().unwrap_or(own_prefix);
-    let client = match (settings.key, address.parse::<IpAddr>()) {
+    let client = match (&settings.key, address.parse::<IpAddr>()) {
         (KeySettings::Global, _) => ClientId::Text("*".into()),
         (KeySettings::Client, Ok(address)) => ClientId::from_address(address, prefix),
-        (KeySettings::Client, Err(_)) => ClientId::Text(client.into()),
+        (KeySettings::Client, Err(_)) | (KeySettings::Parts(_), _) => ClientId::Text(client.into()),
     };
     BucketId {
         policy: settings.name.clone(),

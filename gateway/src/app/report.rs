@@ -14,8 +14,9 @@ use crate::admin::report::{
     CircuitView, Forced, LimitView, Replica, Report, RouteView, StoreView, Transition, UpstreamView,
 };
 use crate::breaker::Snapshot;
-use crate::limiter::settings::{KeySettings, PolicySettings};
+use crate::limiter::settings::PolicySettings;
 use crate::limiter::{Decision, Totals};
+use crate::policy::limit::LimitSpec;
 use crate::policy::units::{Micros, StoreTime};
 use crate::server::drain::Phase;
 use crate::store::Store;
@@ -206,10 +207,6 @@ const fn millis(at: StoreTime) -> u64 {
 }
 
 fn limit(settings: &PolicySettings, totals: Option<&Totals>) -> LimitView {
-    let key = match settings.key {
-        KeySettings::Client => "client",
-        KeySettings::Global => "global",
-    };
     let totals = totals.cloned().unwrap_or_default();
     let decisions = Decision::ALL.map(|one| (one.label(), totals.decisions(one)));
     let rest = [
@@ -223,11 +220,18 @@ fn limit(settings: &PolicySettings, totals: Option<&Totals>) -> LimitView {
         ("lost", totals.lost),
     ];
     let all = decisions.into_iter().chain(rest);
+    let (refill, window) = match &settings.spec {
+        LimitSpec::TokenBucket(spec) => (spec.refill().to_string(), String::new()),
+        LimitSpec::Window(spec) => (String::new(), spec.window().to_string()),
+        LimitSpec::Concurrency(_) => Default::default(),
+    };
     LimitView {
         name: settings.name.to_string(),
-        key: key.to_owned(),
-        capacity: settings.bucket.capacity(),
-        refill: settings.bucket.refill().to_string(),
+        key: settings.key.to_string(),
+        algorithm: settings.spec.algorithm().to_owned(),
+        capacity: settings.spec.capacity(),
+        refill,
+        window,
         leases: settings.leases,
         shadow: settings.shadow,
         totals: all.map(|(name, count)| (name.to_owned(), count)).collect(),

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::circuit::LateFailure;
 use super::compress::Encoder;
@@ -20,6 +21,8 @@ use crate::upstream::ResponseBody;
 #[derive(Debug)]
 pub struct Body {
     source: Source,
+    /// When the route's total timeout cuts the answer.
+    end: Option<Pin<Box<Sleep>>>,
     encoder: Option<Encoder>,
     // Boxed: a response is moved a dozen times on its way out.
     record: Option<Box<Record>>,
@@ -37,15 +40,21 @@ impl Body {
     pub fn local(bytes: impl Into<Bytes>) -> Self {
         Self {
             source: Source::Local(bytes.into()),
+            end: None,
             encoder: None,
             record: None,
         }
     }
 
-    /// A body that streams from upstream; if it breaks, `late` tells the circuit.
-    pub(super) const fn upstream(body: ResponseBody, late: Option<LateFailure>) -> Self {
+    /// A body that streams from upstream until `end`; if it breaks, `late` tells the circuit.
+    pub(super) fn upstream(
+        body: ResponseBody,
+        late: Option<LateFailure>,
+        end: Option<Instant>,
+    ) -> Self {
         Self {
             source: Source::Upstream(body, late),
+            end: end.map(|end| Box::pin(sleep_until(end))),
             encoder: None,
             record: None,
         }
@@ -75,6 +84,7 @@ impl Body {
         }
         Self {
             source: Source::Local(Bytes::new()),
+            end: None,
             encoder: None,
             record,
         }
@@ -84,6 +94,11 @@ impl Body {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(end) = &mut self.end
+            && end.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err("the route's total timeout is over".into())));
+        }
         match &mut self.encoder {
             None => self.source.poll(cx),
             Some(encoder) => encoder.poll(cx, |cx| self.source.poll(cx)),

@@ -5,19 +5,24 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::Proxy;
 use super::answer::{Answer, Answers};
+use super::authorize::{Guards, Reserved, Tools};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
+use super::hedge::Hedges;
 use super::identify::Identify;
-use super::limit::Limits;
+use super::limit::{Limits, Rules};
 use super::local::Own;
+use super::mirror::Mirror;
+use super::overload::Admission;
 use super::record::{Recorder, RouteMetrics};
 use super::redirect::Redirect;
+use super::retry::Retries;
 use super::route::{Local, Route, RouteError, RouteTable, Target};
 use super::settings::{Pattern, RouteSettings, Settings, TargetSettings};
 use super::split::{Share, Split};
+use super::{Proxy, Shared};
 use crate::breaker::Breaker;
 use crate::limiter::Limiter;
 use crate::policy::ids::UpstreamName;
@@ -46,6 +51,8 @@ pub struct Parts {
     pub tracer: Tracer,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
+    /// What the proxies of this process have in common.
+    pub shared: Arc<Shared>,
     /// Whether the proxy's own listener answers `/metrics`.
     pub serve_metrics: bool,
 }
@@ -60,17 +67,24 @@ impl Proxy {
         upstreams: &[upstream::settings::Settings],
         parts: Parts,
     ) -> Result<Self, RouteError> {
-        let routes = routes(settings, upstreams, &parts)?;
         let guarded = upstreams
             .iter()
             .map(|one| guard(one, &parts))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| missing("", "upstream", ""))?;
+        let tools = Tools {
+            store: &parts.store,
+            metrics: &parts.metrics,
+            upstreams: &guarded,
+        };
+        let guards = Guards::new(&settings.auth, &tools)?;
+        let routes = routes(settings, upstreams, &guards, &parts)?;
         Ok(Self {
             routes: RouteTable::new(routes),
             answers: Answers::new(&settings.answers, &[]),
             own: Own::new(&settings.health),
             identify: Identify::new(&settings.identity),
+            reserved: Reserved::new(&settings.auth),
             upstreams: guarded,
             recorder: Recorder::new(&parts.metrics, parts.access, parts.tracer),
             hop: Hop::new(&settings.hop),
@@ -82,6 +96,7 @@ impl Proxy {
             tunnel_idle: settings.tunnel_idle_timeout,
             limiter: parts.limiter,
             metrics: parts.metrics,
+            shared: parts.shared,
         })
     }
 }
@@ -95,20 +110,40 @@ fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Gu
         circuit,
         parts.store.clone(),
         metrics,
+        Admission::new(&parts.shared, &parts.metrics, &settings.name),
     )))
 }
 
 fn routes(
     settings: &Settings,
     upstreams: &[upstream::settings::Settings],
+    guards: &Guards,
     parts: &Parts,
 ) -> Result<Vec<Route>, RouteError> {
+    let rules = Rules {
+        limiter: &parts.limiter,
+        counting: &settings.counting,
+        auth: &settings.auth,
+    };
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
     for route in &settings.routes {
         let target = target(route, upstreams, &parts.metrics)?;
-        let limits = Limits::new(&parts.limiter, route)?;
+        let limits = Limits::new(rules, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
-        routes.push(Route::new(route.clone(), target, limits, metrics)?);
+        let budget = parts.shared.budget(&route.name);
+        let retries = budget.map(|budget| Retries::new(&parts.metrics, route, budget));
+        let hedges = route
+            .hedge
+            .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
+        let mirror = mirror(route, upstreams, &parts.metrics)?;
+        let guard = guards.of(route)?;
+        let route = Route::new(route.clone(), target, limits, metrics)?;
+        routes.push(
+            route
+                .guarded(guard)
+                .repeating(retries, hedges)
+                .mirrored(mirror),
+        );
     }
     let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {
@@ -129,15 +164,35 @@ fn routes(
     Ok(routes)
 }
 
+fn mirror(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    metrics: &Metrics,
+) -> Result<Option<Mirror>, RouteError> {
+    let Some(settings) = &route.mirror else {
+        return Ok(None);
+    };
+    let upstream = place(route, upstreams, &settings.upstream)?;
+    let name = route.name.as_str();
+    Ok(Some(Mirror::new(settings, upstream, name, metrics)))
+}
+
+/// The place of an upstream among the proxy's.
+fn place(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    name: &UpstreamName,
+) -> Result<usize, RouteError> {
+    let found = upstreams.iter().position(|one| one.name == *name);
+    found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
+}
+
 fn target(
     route: &RouteSettings,
     upstreams: &[upstream::settings::Settings],
     metrics: &Metrics,
 ) -> Result<Target, RouteError> {
-    let place = |name: &UpstreamName| {
-        let found = upstreams.iter().position(|one| one.name == *name);
-        found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
-    };
+    let place = |name: &UpstreamName| place(route, upstreams, name);
     let names = || Pattern::new(&route.path).map_or(Vec::new(), |pattern| pattern.names);
     Ok(match &route.target {
         TargetSettings::Upstream(name) => Target::Forward {

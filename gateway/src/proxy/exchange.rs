@@ -15,7 +15,7 @@ use super::record::Record;
 use super::refusal::Refusal;
 use super::upgrade::Tunnel;
 use super::{Body, Peer, Proxy, forward, headers, sanity, upgrade};
-use crate::upstream::{Received, RequestBody};
+use crate::upstream::{Received, RequestBody, UploadBounds};
 
 impl Proxy {
     /// The request as the upstream gets it; its host is the attempt's.
@@ -39,13 +39,21 @@ impl Proxy {
             peer: &peer.text,
             trusted: self.identify.trusts(peer.address),
             scheme: peer.scheme(),
+            certificate: peer.certificate.as_ref(),
             host,
             version: head.version,
         };
         let trailers = headers::takes_trailers(&head.headers);
         // A length is kept as it was declared; any other body is chunked, whatever the method.
         let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
-        let mut request = Request::new(RequestBody::new(body, self.uploads));
+        let most = record
+            .route()
+            .map_or(u64::MAX, |route| route.max_body_bytes());
+        let bounds = UploadBounds {
+            size: self.uploads.size.min(most),
+            ..self.uploads
+        };
+        let mut request = Request::new(RequestBody::new(body, bounds));
         *request.uri_mut() = forward::target(&head.uri, path);
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
@@ -54,6 +62,9 @@ impl Proxy {
             headers.insert(HOST, host.clone());
         }
         headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
+        if let Some(identity) = &record.context.identity {
+            identity.announce(headers);
+        }
         if !record.context.trace.continues() {
             headers.remove("tracestate");
         }
@@ -97,7 +108,8 @@ impl Proxy {
             let tunnel = Tunnel::take(&mut received, self.tunnel_idle);
             peer.tunnel.replace(Some(tunnel));
         }
-        let mut response = received.map(|body| Body::upstream(body, late));
+        let end = record.deadline().filter(|_| !switched);
+        let mut response = received.map(|body| Body::upstream(body, late, end));
         *response.version_mut() = Version::HTTP_11;
         headers::prepare_response(response.headers_mut(), &record.context.request_id);
         if let Some(protocol) = protocol {

@@ -2,10 +2,13 @@
 //!
 //! 1. [`route`]: which route is it?
 //! 2. [`identify`]: who is asking?
-//! 3. [`limit`]: may they ask now? (429)
-//! 4. [`circuit`]: may the upstream be asked? (503)
-//! 5. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
-//! 6. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 3. [`authorize`]: are they let in? (401, 403)
+//! 4. [`limit`]: may they ask now? (429)
+//! 5. [`circuit`]: may the upstream be asked? (503)
+//! 6. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
+//! 7. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
+//!    makes the two messages.
+//! 8. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -13,9 +16,16 @@
 pub mod settings;
 mod route;
 mod identify;
+mod authorize;
+mod key;
 mod limit;
 mod circuit;
 mod retry;
+mod hedge;
+mod budget;
+mod deadline;
+mod shared;
+mod overload;
 mod forward;
 mod headers;
 mod body;
@@ -31,6 +41,7 @@ mod redirect;
 mod split;
 mod cors;
 mod compress;
+mod mirror;
 mod local;
 mod upgrade;
 mod attempts;
@@ -44,11 +55,13 @@ mod http2;
 #[doc(hidden)]
 pub mod fuzzing;
 
+pub use authorize::{KeySet, KeySetError, KeySource, Remote};
 pub use body::Body;
 pub use build::Parts;
 pub use interim::Interim;
 pub use route::RouteError;
 pub use sanity::Fault;
+pub use shared::Shared;
 pub use upgrade::Tunnel;
 
 use std::cell::RefCell;
@@ -65,6 +78,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use answer::Answers;
+use authorize::Reserved;
 use circuit::Guarded;
 use headers::Hop;
 use identify::Identify;
@@ -84,6 +98,8 @@ use crate::upstream::UploadBounds;
 pub struct Peer {
     address: IpAddr,
     text: HeaderValue,
+    is_secure: bool,
+    certificate: Option<HeaderValue>,
     tunnel: RefCell<Option<Tunnel>>,
     interim: Arc<Interim>,
 }
@@ -97,14 +113,24 @@ impl Peer {
         Self {
             address,
             text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            is_secure: false,
+            certificate: None,
             tunnel: RefCell::new(None),
             interim: Arc::default(),
         }
     }
 
+    /// The same peer over TLS; `certificate` is the one it showed, as `Client-Cert` wants it (RFC 9440, section 2.1).
+    #[must_use]
+    pub fn over_tls(mut self, certificate: Option<HeaderValue>) -> Self {
+        self.is_secure = true;
+        self.certificate = certificate;
+        self
+    }
+
     /// How its requests came.
     const fn scheme(&self) -> &'static str {
-        "http"
+        if self.is_secure { "https" } else { "http" }
     }
 
     /// What comes before the answer to the request that is out.
@@ -127,6 +153,7 @@ pub struct Proxy {
     answers: Answers,
     own: Own,
     identify: Identify,
+    reserved: Reserved,
     limiter: Limiter,
     upstreams: Vec<Rc<Guarded>>,
     recorder: Rc<Recorder>,
@@ -135,6 +162,7 @@ pub struct Proxy {
     uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
 }
 
 impl Proxy {
@@ -206,17 +234,36 @@ impl Proxy {
         if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
             return Ok(elsewhere);
         }
+        self.reserved.strip(&mut head.headers);
+        if let Some(guard) = &route.guard
+            && let Some(answer) = guard.admit(&mut record.context, &head).await?
+        {
+            record.context.decision = "forbidden";
+            return Ok(answer);
+        }
+        sanity::length(&head.headers, route.max_body_bytes())?;
+        if let Target::Forward { upstream } = &route.target {
+            record.places.whole = self.upstreams[*upstream].admission().arrive()?;
+        }
         route
             .limits
-            .take(&self.limiter, &mut record.context)
+            .take(&self.limiter, &mut record.context, &head.headers)
             .await?;
+        let path = match &route.guard {
+            Some(guard) => guard.take_credentials(&mut head, path),
+            None => path,
+        };
         let upstream = match &route.target {
             Target::Forward { upstream } => &self.upstreams[*upstream],
             Target::Split(split) => self.split(split, record, peer, &head),
             target => return Ok(self.local(target, record, peer, &head)),
         };
+        if record.places.whole.is_none() {
+            record.places.whole = upstream.admission().arrive()?;
+        }
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
+        let must_switch = http2::is_switch(&head);
         let encoding = route.compression.as_ref();
         let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
         let version = head.version;
@@ -225,8 +272,18 @@ impl Proxy {
             peer.interim.listen(&mut request);
         }
         record.context.upstream = Some(upstream.name().clone());
-        let (received, late) = self.attempts(record, &route, upstream, request).await?;
+        let copy = route.mirror.as_ref();
+        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
+        let received = attempts::attempts(record, &route, upstream, request).await;
+        if let Some(copy) = copy {
+            copy.send();
+        }
+        let (received, late) = received?;
         let response = self.incoming(record, peer, received, late, switches)?;
+        // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
+        if must_switch && response.status().is_success() {
+            return Err(Refusal::AmbiguousResponse);
+        }
         Ok(match encoding {
             Some((compression, wanted)) => compression.apply(wanted, response),
             None => response,
@@ -275,6 +332,7 @@ impl Proxy {
                 logged: self.recorder.logged(&head.headers),
                 address,
                 client: self.identify.client(address),
+                identity: None,
                 protocol: protocol(head.version),
                 method: head.method.clone(),
                 uri: head.uri.clone(),
@@ -284,6 +342,7 @@ impl Proxy {
                 attempts: 0,
                 decision: "local",
                 limit: None,
+                slots: Vec::new(),
                 parameters: None,
                 cookie: None,
                 origin: None,
@@ -295,6 +354,7 @@ impl Proxy {
     pub fn tick(&self) {
         self.recorder.flush();
         self.limiter.tick();
+        self.shared.tick();
         for upstream in &self.upstreams {
             upstream.upstream().sweep();
         }

@@ -13,16 +13,20 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::authorize::Identity;
+use super::deadline::Deadline;
 use super::grpc::Call;
 use super::limit::Told;
 use super::route::{Parameters, Route, asked_host, host_name};
 use super::spans;
 use super::template::{Asked, Facts};
+use crate::limiter::Slot;
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Trace, Tracer};
 use crate::telemetry::{Counter, Family, Gauge, Histogram};
+use crate::upstream::Place;
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -135,6 +139,8 @@ pub(super) struct Context {
     /// The address the request is from.
     pub(super) address: IpAddr,
     pub(super) client: ClientId,
+    /// Who is asking, where a route wants to know.
+    pub(super) identity: Option<Rc<Identity>>,
     pub(super) trace: Trace,
     /// Headers for the access line.
     pub(super) logged: Vec<Option<HeaderValue>>,
@@ -150,6 +156,8 @@ pub(super) struct Context {
     pub(super) decision: &'static str,
     /// What the route's limits said.
     pub(super) limit: Option<Told>,
+    /// What limits on requests in flight hold for it; let go with the record.
+    pub(super) slots: Vec<Slot>,
     /// The values of the path's parameters, where the route speaks of them.
     pub(super) parameters: Option<Parameters>,
     /// What the client is to show next time, to be sent where it was sent now.
@@ -157,6 +165,9 @@ pub(super) struct Context {
     /// The other origin the request is from, where the route lets that one in.
     pub(super) origin: Option<HeaderValue>,
 }
+
+/// What attempts beside each other write into; never borrowed across an await.
+pub(super) type Sharing<'a> = RefCell<&'a mut Context>;
 
 /// The record of one request; written when it is dropped.
 #[derive(Debug)]
@@ -167,6 +178,17 @@ pub(super) struct Record {
     status: Option<u16>,
     bytes: u64,
     ended: bool,
+    /// Free again when the answer is whole or the client has left.
+    pub(super) places: Places,
+}
+
+/// What a request takes of what there is only so much of.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Its place in the process.
+    pub(super) whole: Option<Place>,
+    /// Its place at the upstream.
+    pub(super) upstream: Option<Place>,
 }
 
 impl Record {
@@ -180,6 +202,7 @@ impl Record {
             status: None,
             bytes: 0,
             ended: false,
+            places: Places::default(),
         }
     }
 
@@ -187,6 +210,12 @@ impl Record {
     pub(super) fn follow(&mut self, route: &Rc<Route>) {
         route.metrics.in_flight.add(1);
         self.route = Some(Rc::clone(route));
+    }
+
+    /// When the whole of the answer must have gone, if the route says so.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let total = self.route.as_ref()?.settings.timeout;
+        Deadline::new(self.context.started, total).at()
     }
 
     /// The route, once known.
@@ -233,8 +262,9 @@ impl Record {
     }
 
     /// The body is whole.
-    pub(super) const fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         self.ended = true;
+        self.places = Places::default();
     }
 
     /// The upstream broke off in the middle of the body.

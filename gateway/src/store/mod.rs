@@ -7,7 +7,9 @@ pub mod settings;
 pub mod error;
 pub mod event;
 pub mod op;
+pub mod api_key;
 pub mod health;
+mod limits;
 mod memory;
 mod redis;
 
@@ -15,6 +17,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
+pub use self::api_key::{KeyHash, KeyRecord};
 pub use self::error::StoreError;
 pub use self::event::Event;
 pub use self::health::Health;
@@ -23,8 +26,7 @@ pub use self::op::{Observer, Op};
 pub use self::redis::{OpenError, Redis};
 use self::settings::{Settings, StoreUrl};
 use crate::policy::circuit::{CircuitSpec, Command, View};
-use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
-use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
+use crate::policy::ids::{ReplicaId, UpstreamName};
 use crate::policy::units::{Micros, StoreTime};
 
 /// The longest text a replica may leave about itself.
@@ -68,69 +70,6 @@ impl Store {
         observer: Observer,
     ) -> Result<Self, OpenError> {
         Redis::open(url, settings, health, observer).map(Self::Redis)
-    }
-
-    /// Debits what can be granted of `ask`.
-    ///
-    /// # Errors
-    /// No decision; the bucket may have been debited all the same.
-    pub async fn take(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-        ask: Ask,
-    ) -> Result<Taken, StoreError> {
-        match self {
-            Self::Memory(memory) => memory.take(bucket, spec, ask),
-            Self::Redis(redis) => redis.take(bucket, spec, ask).await,
-        }
-    }
-
-    /// Returns `tokens` debited at `debited_at`; false when that was more than `max_age` ago or the bucket is full already.
-    ///
-    /// # Errors
-    /// No decision; the tokens may have been returned all the same.
-    pub async fn give_back(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-        tokens: u64,
-        debited_at: StoreTime,
-        max_age: Micros,
-    ) -> Result<bool, StoreError> {
-        match self {
-            Self::Memory(memory) => memory.give_back(bucket, spec, tokens, debited_at, max_age),
-            Self::Redis(redis) => {
-                redis
-                    .give_back(bucket, spec, tokens, debited_at, max_age)
-                    .await
-            }
-        }
-    }
-
-    /// What [`Self::take`] would say to an ask for nothing. Changes nothing.
-    ///
-    /// # Errors
-    /// No answer.
-    pub async fn inspect(&self, bucket: &BucketId, spec: &BucketSpec) -> Result<Taken, StoreError> {
-        match self {
-            Self::Memory(memory) => Ok(memory.inspect(bucket, spec)),
-            Self::Redis(redis) => redis.inspect(bucket, spec).await,
-        }
-    }
-
-    /// Makes a bucket full, by an operator's wish, and tells every replica.
-    ///
-    /// # Errors
-    /// The bucket may not have been reset, or not every replica may know.
-    pub async fn forget(&self, bucket: &BucketId) -> Result<(), StoreError> {
-        match self {
-            Self::Memory(memory) => {
-                memory.forget(bucket);
-                Ok(())
-            }
-            Self::Redis(redis) => redis.forget(bucket).await,
-        }
     }
 
     /// Carries out one command to an upstream's circuit. Every replica hears of a transition, and of the first failure of a streak.
@@ -209,6 +148,39 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.reports()),
             Self::Redis(redis) => redis.reports().await,
+        }
+    }
+
+    /// Whose an API key is, by its hash.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn recognise(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.recognise(hash)),
+            Self::Redis(redis) => redis.recognise(hash).await,
+        }
+    }
+
+    /// Makes an API key known; what was known of it before is gone.
+    ///
+    /// # Errors
+    /// It may be known or not.
+    pub async fn enroll(&self, hash: &KeyHash, record: &KeyRecord) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => memory.enroll(hash, record),
+            Self::Redis(redis) => redis.enroll(hash, record).await,
+        }
+    }
+
+    /// Forgets an API key; whether there was one.
+    ///
+    /// # Errors
+    /// It may be known still.
+    pub async fn revoke(&self, hash: &KeyHash) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.revoke(hash)),
+            Self::Redis(redis) => redis.revoke(hash).await,
         }
     }
 

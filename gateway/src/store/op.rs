@@ -6,10 +6,12 @@ use std::time::Duration;
 /// One kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// Debit a bucket.
+    /// Debit a bucket, count in a window, take a slot.
     Take,
-    /// Return tokens to a bucket.
+    /// Return tokens to a bucket or window, let a slot go.
     GiveBack,
+    /// Hold a slot for another lease.
+    Renew,
     /// Forget a bucket.
     Forget,
     /// Look at a bucket.
@@ -28,13 +30,20 @@ pub enum Op {
     Report,
     /// Read how the others do.
     Reports,
+    /// Find out whose an API key is.
+    Recognise,
+    /// Hand out an API key.
+    Enroll,
+    /// Withdraw an API key.
+    Revoke,
 }
 
 impl Op {
     /// Every kind, for registering metrics before the first call.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 15] = [
         Self::Take,
         Self::GiveBack,
+        Self::Renew,
         Self::Forget,
         Self::Inspect,
         Self::Circuit,
@@ -44,6 +53,9 @@ impl Op {
         Self::Publish,
         Self::Report,
         Self::Reports,
+        Self::Recognise,
+        Self::Enroll,
+        Self::Revoke,
     ];
 
     /// The metric label.
@@ -52,6 +64,7 @@ impl Op {
         match self {
             Self::Take => "take",
             Self::GiveBack => "give_back",
+            Self::Renew => "renew",
             Self::Forget => "forget",
             Self::Inspect => "inspect",
             Self::Circuit => "circuit",
@@ -61,6 +74,9 @@ impl Op {
             Self::Publish => "publish",
             Self::Report => "report",
             Self::Reports => "reports",
+            Self::Recognise => "recognise",
+            Self::Enroll => "enroll",
+            Self::Revoke => "revoke",
         }
     }
 }

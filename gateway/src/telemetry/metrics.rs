@@ -36,10 +36,26 @@ pub struct Metrics {
     pub endpoint_ejections: Family<Total>,
     /// `gateway_upstream_endpoint_in_flight{upstream,endpoint}`
     pub endpoint_in_flight: Family<Gauge>,
+    /// `gateway_mirror_requests_total{route,result}`
+    pub mirror_requests: Family<Counter>,
     /// `gateway_split_requests_total{route,upstream}`
     pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
+    /// `gateway_auth_decisions_total{auth,result}`
+    pub auth_decisions: Family<Counter>,
+    /// `gateway_hedges_total{route,outcome}`
+    pub hedges: Family<Counter>,
+    /// `gateway_retry_budget_exhausted_total{route}`
+    pub retry_budget_exhausted: Family<Counter>,
+    /// `gateway_overload_refusals_total{upstream,reason}`
+    pub overload_refusals: Family<Counter>,
+    /// `gateway_upstream_requests_in_flight{upstream}`, of upstreams with a limit on them
+    pub upstream_in_flight: Family<Gauge>,
+    /// `gateway_upstream_requests_queued{upstream}`
+    pub upstream_queued: Family<Gauge>,
+    /// `gateway_upstream_concurrency_limit{upstream}`
+    pub upstream_limit: Family<Gauge>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
     pub limit_decisions: Family<Total>,
     /// `gateway_rate_limit_local_decisions_total{policy,by}`
@@ -64,6 +80,12 @@ pub struct Metrics {
     pub trace_spans_dropped: Arc<Counter>,
     /// `gateway_client_connections_ended_total{reason}`
     pub connections_ended: Family<Counter>,
+    /// `gateway_tls_handshakes_total{result}`
+    pub tls_handshakes: Family<Counter>,
+    /// `gateway_tls_reloads_total{result}`
+    pub tls_reloads: Family<Counter>,
+    /// `gateway_tls_certificate_expiry_timestamp_seconds{name}`
+    pub tls_expiry: Family<Gauge>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -132,6 +154,12 @@ impl Metrics {
                 "Attempts at an endpoint whose answer is not complete, as of the last tick.",
                 &["upstream", "endpoint"],
             ),
+            mirror_requests: family(
+                registry,
+                "gateway_mirror_requests_total",
+                "Copies of requests to a second upstream, by what became of them.",
+                &["route", "result"],
+            ),
             split_requests: family(
                 registry,
                 "gateway_split_requests_total",
@@ -143,6 +171,48 @@ impl Metrics {
                 "gateway_retries_total",
                 "Attempts after the first, by what made them necessary.",
                 &["route", "reason"],
+            ),
+            auth_decisions: family(
+                registry,
+                "gateway_auth_decisions_total",
+                "What a way to let requests in found out about them.",
+                &["auth", "result"],
+            ),
+            hedges: family(
+                registry,
+                "gateway_hedges_total",
+                "Attempts made beside a slow one, by whether theirs was the answer.",
+                &["route", "outcome"],
+            ),
+            retry_budget_exhausted: family(
+                registry,
+                "gateway_retry_budget_exhausted_total",
+                "Retries and hedges that were not made because the route's budget was spent.",
+                &["route"],
+            ),
+            overload_refusals: family(
+                registry,
+                "gateway_overload_refusals_total",
+                "Requests refused because there was no place for them, by what was full.",
+                &["upstream", "reason"],
+            ),
+            upstream_in_flight: family(
+                registry,
+                "gateway_upstream_requests_in_flight",
+                "Requests that hold a place at an upstream whose concurrency is limited.",
+                &["upstream"],
+            ),
+            upstream_queued: family(
+                registry,
+                "gateway_upstream_requests_queued",
+                "Requests that wait for a place at an upstream.",
+                &["upstream"],
+            ),
+            upstream_limit: family(
+                registry,
+                "gateway_upstream_concurrency_limit",
+                "Places at an upstream, at present.",
+                &["upstream"],
             ),
             limit_decisions: family(
                 registry,
@@ -212,6 +282,24 @@ impl Metrics {
                 "gateway_client_connections_ended_total",
                 "Connections of clients that the gateway ended in self-defence, by why.",
                 &["reason"],
+            ),
+            tls_handshakes: family(
+                registry,
+                "gateway_tls_handshakes_total",
+                "TLS handshakes with clients, by result.",
+                &["result"],
+            ),
+            tls_reloads: family(
+                registry,
+                "gateway_tls_reloads_total",
+                "Readings of changed certificates, by result.",
+                &["result"],
+            ),
+            tls_expiry: family(
+                registry,
+                "gateway_tls_certificate_expiry_timestamp_seconds",
+                "When a certificate shown to clients ends, in seconds since 1970.",
+                &["name"],
             ),
             log_lines_dropped: single(
                 registry,

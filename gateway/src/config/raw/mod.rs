@@ -8,6 +8,7 @@
 
 mod admin;
 mod answer;
+mod auth;
 mod balance;
 mod endpoint;
 mod limit;
@@ -16,6 +17,8 @@ mod log;
 mod route;
 mod scalar;
 mod server;
+mod several;
+mod server_tls;
 mod sharing;
 mod store;
 mod traces;
@@ -30,20 +33,22 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
+pub(super) use auth::{Addresses, ApiKeys, Auth, External, Jwt, ToHeader, Wanted};
 pub(super) use balance::{Checks, Dns, Ejection};
 pub(super) use endpoint::Endpoint;
 pub(super) use http2::Http2;
-pub(super) use limit::Limit;
+pub(super) use limit::{Algorithm, Exempt, Limit};
 pub(super) use log::Log;
-pub(super) use route::{Retry, Route};
-pub(super) use scalar::{Algorithm, Balance, SamplerName, Text};
+pub(super) use route::{Budget, Hedge, Retry, Route};
+pub(super) use scalar::{Balance, SamplerName, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
+pub(super) use server_tls::{Certificate, ServerTls};
 pub(super) use sharing::{Compression, Cors};
 pub(super) use store::Store;
-pub(super) use target::{Edits, Redirect, Share};
+pub(super) use target::{Edits, Mirror, Redirect, Share};
 pub(super) use tls::Tls;
 pub(super) use traces::Traces;
-pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
+pub(super) use upstream::{Adaptive, Circuit, Concurrency, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.
 pub(super) type List<T> = Vec<Option<T>>;
@@ -64,6 +69,8 @@ pub(super) struct Raw {
     pub(super) traces: Traces,
     /// Upstreams by name: interchangeable endpoints behind one circuit.
     pub(super) upstreams: BTreeMap<String, Upstream>,
+    /// Ways to find out who is asking, or whether they may, by name.
+    pub(super) auth: BTreeMap<String, Auth>,
     /// Limits by name: what routes may ask of a client.
     pub(super) limits: BTreeMap<String, Limit>,
     /// Answers where no route has its own, and where no route takes the request.

@@ -17,11 +17,15 @@ use super::super::secret::{Password, Secret};
 use super::super::shape::nearest;
 use super::endpoint;
 use super::server::EncodedSlashes;
-use crate::limiter::settings::{KeySettings, OnStoreFailure};
+use crate::limiter::settings::OnStoreFailure;
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
+use crate::policy::retry::{Jitter, Trouble};
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
-use crate::proxy::settings::{Coding, CompressionLevel, DotSegments, DoubleSlashes, Underscores};
+use crate::proxy::settings::{
+    Coding, CompressionLevel, DotSegments, DoubleSlashes, OnFailure, Underscores,
+};
+use crate::server::{ClientAuth, TlsVersion};
 use crate::telemetry::settings::LogFormat;
 use crate::telemetry::traces::settings::ExportProtocol;
 use crate::upstream::settings::{Family, HostChoice, Protocol};
@@ -142,7 +146,7 @@ impl Scalar for ByteSize {
     }
 
     fn hints() -> Value {
-        json!({ "examples": ["1KiB", "10MB"] })
+        json!({ "type": ["string", "integer"], "examples": ["64KiB", "10MB", 4096] })
     }
 }
 
@@ -262,13 +266,6 @@ impl Scalar for HostChoice {
     }
 }
 
-/// How a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Algorithm {
-    /// Tokens added continuously up to a capacity.
-    TokenBucket,
-}
-
 /// Which traces are kept, by the names of OpenTelemetry's `OTEL_TRACES_SAMPLER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum SamplerName {
@@ -316,8 +313,8 @@ macro_rules! choice {
         }
     };
 }
+pub(super) use choice;
 
-choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
 choice!(
     Balance,
     "a way to balance",
@@ -367,6 +364,10 @@ choice!(
     "drop" => Self::Drop,
     "allow" => Self::Allow
 );
+choice!(OnFailure, "a way to go on without an answer", "deny" => Self::Deny, "allow" => Self::Allow);
+choice!(Jitter, "a kind of jitter", "full" => Self::Full, "none" => Self::None);
+choice!(Trouble, "what a retry may follow",
+    "connect" => Self::Connect, "reset" => Self::Reset, "timeout" => Self::Timeout);
 choice!(
     SamplerName,
     "a sampler",
@@ -385,8 +386,9 @@ choice!(
     "1.1" => Self::Http1,
     "2" => Self::Http2
 );
+choice!(TlsVersion, "a version of TLS that is spoken", "1.2" => Self::V12, "1.3" => Self::V13);
+choice!(ClientAuth, "a rule for client certificates", "none" => Self::None, "optional" => Self::Optional, "required" => Self::Required);
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
-choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);
 choice!(
     OnStoreFailure,
     "a way to go on without the store",

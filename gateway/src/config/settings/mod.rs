@@ -3,8 +3,10 @@
 //! Guarantees: every problem of every section is reported in one run. Must not: read the environment.
 
 mod answer;
+mod auth;
 mod balance;
 mod circuit;
+mod concurrency;
 mod http2;
 mod header;
 mod limit;
@@ -12,6 +14,7 @@ mod listener;
 mod log;
 mod pattern;
 mod route;
+mod server_tls;
 mod store;
 mod traces;
 mod tls;
@@ -71,16 +74,29 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let identity = listener::identity(check, &raw.server);
     let hop = listener::hop(check, &raw.server);
     let strictness = listener::strictness(check, &raw.server);
+    let max_requests = concurrency::max_requests(check, &raw.server);
     let tunnel_idle_timeout = listener::tunnel(check, &raw.server);
     let server = listener::server(check, &raw.server);
     let admin = listener::admin(check, &raw.admin);
+    let shared = raw.store.url.is_some() || raw.store.url_file.is_some();
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
     let traces = traces::traces(check, raw.traces);
     let health = answer::health(check, raw.server.health);
     let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
-    let limits = check.named("limits", raw.limits, limit::limit);
+    let around = auth::Around {
+        known: &known,
+        shared,
+    };
+    let auth = check.named("auth", raw.auth, |check, at, name, raw| {
+        auth::auth(check, at, name, raw, around)
+    });
+    let families = check.named("limits", raw.limits, limit::family);
+    let counting = families.iter().map(|family| family.counting.clone());
+    let counting = counting.collect();
+    let limits = families.into_iter().flat_map(|family| family.limits);
+    let limits = limits.collect();
     let routes = route::routes(check, raw.routes, &known);
     Some(Config {
         server: server?,
@@ -92,10 +108,13 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         limits,
         proxy: proxy::settings::Settings {
             routes,
+            auth,
+            counting,
             answers: answers?,
             health: health?,
             identity: identity?,
             strictness: strictness?,
+            max_requests: max_requests?,
             tunnel_idle_timeout: tunnel_idle_timeout?,
             hop: hop?,
         },
@@ -155,6 +174,38 @@ impl Check<'_> {
         value: Option<Text<Micros>>,
     ) -> Option<Duration> {
         self.wait(table, key, value).map(Micros::to_duration)
+    }
+
+    /// A duration above zero, for timers; absent, there is none.
+    fn optional_timeout(
+        &mut self,
+        table: &KeyPath,
+        key: &str,
+        value: Option<Text<Micros>>,
+    ) -> Option<Option<Duration>> {
+        match value {
+            None => Some(None),
+            some => self.timeout(table, key, some).map(Some),
+        }
+    }
+
+    /// Final response statuses.
+    fn statuses(
+        &mut self,
+        table: &KeyPath,
+        key: &str,
+        value: Option<List<u16>>,
+    ) -> Option<Vec<u16>> {
+        let mut statuses = Vec::new();
+        for (place, status) in self.list(table, key, value)? {
+            if (200..=599).contains(&status) {
+                statuses.push(status);
+            } else {
+                let message = format!("`{status}` is not a final status: write 200 to 599");
+                let _: Option<()> = self.problem(&place, &message);
+            }
+        }
+        Some(statuses)
     }
 
     /// A count of at least 1.

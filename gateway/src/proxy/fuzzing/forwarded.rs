@@ -83,6 +83,7 @@ fn prepared(mut headers: HeaderMap, trusted: bool, peer: &HeaderValue) {
         peer,
         trusted,
         scheme: "https",
+        certificate: None,
         host: before.get(HOST).cloned(),
         version: Version::HTTP_11,
     };
@@ -104,6 +105,10 @@ fn prepared(mut headers: HeaderMap, trusted: bool, peer: &HeaderValue) {
     );
     assert!(headers.get_all(VIA).iter().any(|via| via == "1.1 edge"));
     if !trusted {
+        assert!(
+            !headers.contains_key("client-cert"),
+            "a stranger shows a certificate"
+        );
         assert_eq!(headers[X_FORWARDED_FOR], peer);
         assert_eq!(headers[X_FORWARDED_PROTO], "https");
         let hosts: Vec<_> = headers.get_all(X_FORWARDED_HOST).iter().collect();

@@ -21,13 +21,17 @@ pub(super) use hosts::{asked as asked_host, name as host_name};
 use self::hosts::Hosts;
 use self::tree::Tree;
 use super::answer::{Answer, Answers};
+use super::authorize::Guard;
 use super::compress::Compression;
 use super::cors::{self, Cors};
 use super::edits::Edits;
+use super::hedge::Hedges;
 use super::limit::Limits;
+use super::mirror::Mirror;
 use super::record::RouteMetrics;
 use super::redirect::Redirect;
-use super::settings::{Pattern, RetrySettings, RouteSettings};
+use super::retry::Retries;
+use super::settings::{Pattern, RouteSettings};
 use super::split::Split;
 
 /// One route, ready to be followed.
@@ -35,13 +39,20 @@ use super::split::Split;
 pub(super) struct Route {
     pub(super) settings: RouteSettings,
     pub(super) target: Target,
+    /// Who is let in; none: everybody.
+    pub(super) guard: Option<Guard>,
     pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
     pub(super) answers: Answers,
+    /// None where there is never more than one attempt.
+    pub(super) retries: Option<Retries>,
+    /// None where attempts are made one after another.
+    pub(super) hedges: Option<Hedges>,
     /// Where requests that came unencrypted are sent instead.
     pub(super) https: Option<Redirect>,
     pub(super) request_headers: Option<Edits>,
     pub(super) response_headers: Option<Edits>,
+    pub(super) mirror: Option<Mirror>,
     pub(super) cors: Option<Cors>,
     pub(super) compression: Option<Compression>,
     pattern: Pattern,
@@ -86,12 +97,12 @@ pub enum RouteError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A limit or an upstream nobody defined.
+    /// A limit, an upstream or an auth nobody defined.
     #[error("route `{route}`: there is no {kind} `{name}`")]
     Missing {
         /// The route's name.
         route: String,
-        /// `limit` or `upstream`.
+        /// `limit`, `upstream` or `auth`.
         kind: &'static str,
         /// The name that stands for nothing.
         name: String,
@@ -236,8 +247,10 @@ impl Route {
         Ok(Self {
             keeps_parameters: speaks
                 || answers.have_parameters()
+                || limits.have_parameters()
                 || edits.any(Edits::has_parameters),
             https: settings.https.map(Redirect::to_https),
+            mirror: None,
             cors: settings.cors.as_ref().map(Cors::new),
             compression: settings.compression.as_ref().map(Compression::new),
             rewrite: rewrite.or(made),
@@ -247,13 +260,35 @@ impl Route {
             pattern,
             settings,
             target,
+            guard: None,
             limits,
             metrics,
+            retries: None,
+            hedges: None,
         })
     }
 
-    pub(super) const fn retry(&self) -> &RetrySettings {
-        &self.settings.retry
+    /// The same route with somebody at the door.
+    pub(super) fn guarded(mut self, guard: Option<Guard>) -> Self {
+        self.guard = guard;
+        self
+    }
+
+    /// The route with more than one attempt.
+    pub(super) fn repeating(mut self, retries: Option<Retries>, hedges: Option<Hedges>) -> Self {
+        (self.retries, self.hedges) = (retries, hedges);
+        self
+    }
+
+    /// The largest request body, in bytes.
+    pub(super) fn max_body_bytes(&self) -> u64 {
+        self.settings.max_body_bytes.unwrap_or(u64::MAX)
+    }
+
+    /// The route with copies of its requests.
+    pub(super) fn mirrored(mut self, mirror: Option<Mirror>) -> Self {
+        self.mirror = mirror;
+        self
     }
 
     fn asks_for(&self, head: &Head) -> bool {

@@ -1,9 +1,12 @@
 //! Routes and identity as configured. Must not: match anything.
 
 mod answers;
+mod auth;
+mod counting;
 mod compression;
 mod cors;
 mod matching;
+mod mirror;
 mod pattern;
 mod retry;
 mod route;
@@ -14,11 +17,17 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use answers::{AnswerKind, AnswerSettings, AnswersSettings};
+pub use auth::{
+    AddressesSettings, ApiKeysSettings, AuthKind, AuthSettings, BasicSettings, EnrolledKey,
+    ExternalSettings, JwtSettings, OnFailure,
+};
 pub use compression::{Coding, CompressionLevel, CompressionSettings};
 pub use cors::{CorsHeaders, CorsOrigin, CorsOrigins, CorsSettings};
+pub use counting::{CountingSettings, ExemptSettings};
 pub use matching::{HeaderMatch, HostPattern, ValueMatch};
+pub use mirror::MirrorSettings;
 pub use pattern::{MAX_PARAMETERS, Pattern, PatternError, Segment};
-pub use retry::RetrySettings;
+pub use retry::{HedgeSettings, RetrySettings};
 pub use route::RouteSettings;
 pub use target::{
     EditsSettings, HealthSettings, RedirectSettings, SplitSettings, StickySettings, TargetSettings,
@@ -29,6 +38,10 @@ pub use target::{
 pub struct Settings {
     /// The routes, in the order written.
     pub routes: Vec<RouteSettings>,
+    /// Ways to find out who is asking, for routes to name.
+    pub auth: Vec<AuthSettings>,
+    /// Whom limits count otherwise, or not at all.
+    pub counting: Vec<CountingSettings>,
     /// Answers where no route has its own.
     pub answers: AnswersSettings,
     /// The gateway's own answer about itself.
@@ -37,6 +50,8 @@ pub struct Settings {
     pub identity: IdentitySettings,
     /// What is refused of what can be parsed.
     pub strictness: Strictness,
+    /// How many requests may be on their way at once in this process; none: any number.
+    pub max_requests: Option<u32>,
     /// How long a connection that was upgraded may be silent.
     pub tunnel_idle_timeout: Duration,
     /// The name this hop signs with in `Via` and `Proxy-Status`: the deployment, never the software.

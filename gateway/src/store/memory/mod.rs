@@ -6,6 +6,8 @@
 mod buckets;
 mod circuit;
 mod clock;
+mod keys;
+mod limits;
 mod replicas;
 mod reports;
 
@@ -13,17 +15,18 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use self::buckets::Buckets;
 use self::circuit::Circuits;
 use self::clock::Clock;
+use self::keys::ApiKeys;
+use self::limits::Limits;
 use self::replicas::Replicas;
 use self::reports::Reports;
+use super::api_key::{KeyHash, KeyRecord};
 use super::event::Event;
 use super::{Fleet, StoreError};
 use crate::policy::circuit::{CircuitSpec, Command, View};
-use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
-use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
-use crate::policy::units::{Micros, StoreTime};
+use crate::policy::ids::{ReplicaId, UpstreamName};
+use crate::policy::units::Micros;
 
 /// Events a slow listener may fall behind before it is told to look for itself.
 const BACKLOG: usize = 1_024;
@@ -35,10 +38,11 @@ pub struct Memory(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
-    buckets: Buckets,
+    limits: Limits,
     circuits: Circuits,
     replicas: Replicas,
     reports: Reports,
+    api_keys: ApiKeys,
     events: broadcast::Sender<Event>,
 }
 
@@ -48,51 +52,13 @@ impl Memory {
     pub fn new(most_buckets: usize) -> Self {
         Self(Arc::new(Inner {
             clock: Clock::start(),
-            buckets: Buckets::new(most_buckets),
+            limits: Limits::new(most_buckets),
             circuits: Circuits::default(),
             replicas: Replicas::default(),
             reports: Reports::default(),
+            api_keys: ApiKeys::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
-    }
-
-    pub(super) fn take(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-        ask: Ask,
-    ) -> Result<Taken, StoreError> {
-        let now = self.0.clock.now();
-        self.0
-            .buckets
-            .update(bucket, now, |bucket| bucket.take(spec, ask, now))
-    }
-
-    pub(super) fn give_back(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-        tokens: u64,
-        debited_at: StoreTime,
-        max_age: Micros,
-    ) -> Result<bool, StoreError> {
-        let now = self.0.clock.now();
-        self.0.buckets.update(bucket, now, |bucket| {
-            bucket.give_back(spec, tokens, debited_at, max_age, now)
-        })
-    }
-
-    pub(super) fn inspect(&self, bucket: &BucketId, spec: &BucketSpec) -> Taken {
-        let mut copy = self.0.buckets.get(bucket);
-        copy.take(spec, Ask::exactly(0), self.0.clock.now())
-    }
-
-    pub(super) fn forget(&self, bucket: &BucketId) {
-        self.0.buckets.forget(bucket);
-        self.publish(&Event::BucketForgotten {
-            policy: bucket.policy.clone(),
-            client: bucket.client.to_string(),
-        });
     }
 
     pub(super) fn circuit(
@@ -130,6 +96,18 @@ impl Memory {
 
     pub(super) fn reports(&self) -> Vec<(ReplicaId, String)> {
         self.0.reports.all(self.0.clock.now())
+    }
+
+    pub(super) fn recognise(&self, hash: &KeyHash) -> Option<KeyRecord> {
+        self.0.api_keys.recognise(hash)
+    }
+
+    pub(super) fn enroll(&self, hash: &KeyHash, record: &KeyRecord) -> Result<(), StoreError> {
+        self.0.api_keys.enroll(hash, record)
+    }
+
+    pub(super) fn revoke(&self, hash: &KeyHash) -> bool {
+        self.0.api_keys.revoke(hash)
     }
 
     pub(super) fn publish(&self, event: &Event) {

@@ -3,14 +3,18 @@
 mod compression;
 mod cors;
 mod matching;
+mod mirror;
 mod path;
 mod retry;
 mod target;
 
+pub(super) use target::upstream;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::path::KeyPath;
-use super::super::raw::{List, Raw, Route};
+use super::super::raw::{Limit, List, Raw, Route};
 use super::super::shape::nearest;
 use super::{Check, answer, header};
 use matching::Matching;
@@ -24,6 +28,7 @@ const MAX_ROUTES: usize = 10_000;
 
 /// The names that routes can refer to, and the capacities their costs must fit.
 pub(super) struct Known {
+    auth: BTreeSet<String>,
     upstreams: BTreeSet<String>,
     limits: BTreeMap<String, Option<u64>>,
 }
@@ -32,11 +37,43 @@ impl Known {
     pub(super) fn of(raw: &Raw) -> Self {
         let limits = raw.limits.iter();
         Self {
+            auth: raw.auth.keys().cloned().collect(),
             upstreams: raw.upstreams.keys().cloned().collect(),
             limits: limits
-                .map(|(name, limit)| (name.clone(), limit.capacity))
+                .map(|(name, limit)| (name.clone(), least(limit)))
                 .collect(),
         }
+    }
+}
+
+/// The capacity of a limit's smallest bucket.
+fn least(limit: &Limit) -> Option<u64> {
+    let plans = limit.plans.iter().flatten();
+    let capacities = plans.filter_map(|(_, plan)| plan.capacity.or(plan.limit));
+    capacities.chain(limit.capacity.or(limit.limit)).min()
+}
+
+impl Known {
+    /// The ways in of those names.
+    fn auth(
+        &self,
+        check: &mut Check<'_>,
+        at: &KeyPath,
+        raw: Option<List<String>>,
+    ) -> Option<Vec<Arc<str>>> {
+        let mut auth = Vec::new();
+        for (place, name) in check.list(at, "auth", raw.or_else(|| Some(Vec::new())))? {
+            let defined = KeyPath::default().key("auth").key(&name);
+            if self.auth.contains(&name) {
+                auth.push(name.into());
+            } else if !check.tree.is_faulty(&defined) {
+                let hint = nearest(&name, self.auth.iter().map(String::as_str));
+                let message = format!("there is no auth `{name}`{hint}");
+                // A route that would have stood open must not start.
+                return check.problem(&place, &message);
+            }
+        }
+        Some(auth)
     }
 }
 
@@ -85,6 +122,7 @@ fn route(
     let path = path::path(check, at, raw.path, &matching, &mut taken.paths);
     let onward = path::onward(check, at, raw.rewrite, raw.strip_prefix, path.as_deref());
     let led = target.checked(check, at, path.as_deref(), known);
+    let auth = known.auth(check, at, raw.auth);
     let limits = limits(check, at, raw.limits, raw.cost, known);
     let cost = match check.set(at, "cost", raw.cost) {
         Some(0) => check.problem(
@@ -93,11 +131,16 @@ fn route(
         ),
         cost => cost,
     };
+    let timeout = check.optional_timeout(at, "timeout", raw.timeout);
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| retry::retry(check, &at.key("retry"), raw));
+    let hedge = raw
+        .hedge
+        .map(|raw| retry::hedge(check, &at.key("hedge"), raw));
     let answers = answer::of_route(check, &at.key("answers"), raw.answers);
     let request_headers = header::edits(check, &at.key("request_headers"), raw.request_headers);
     let response_headers = header::edits(check, &at.key("response_headers"), raw.response_headers);
+    let mirror = mirror::mirror(check, &at.key("mirror"), raw.mirror, known);
     let own_methods = matching.methods.as_deref().unwrap_or_default();
     let cors = cors::cors(check, &at.key("cors"), raw.cors, own_methods);
     let compression = compression::compression(check, &at.key("compression"), raw.compression);
@@ -112,12 +155,17 @@ fn route(
         methods: matching.methods?,
         target: led.target,
         https: led.https,
+        auth: auth?,
         limits: limits?,
         cost: cost?,
+        timeout: timeout?,
+        max_body_bytes: raw.max_body_bytes.map(|size| size.0.get()),
         retry: retry?,
+        hedge: hedge.flatten(),
         answers: answers?,
         request_headers: request_headers?,
         response_headers: response_headers?,
+        mirror: mirror?,
         cors: cors?,
         compression: compression?,
     })
