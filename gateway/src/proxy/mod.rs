@@ -51,6 +51,9 @@ mod spans;
 mod grpc;
 mod interim;
 mod http2;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use authorize::{KeySet, KeySetError, KeySource, Remote};
 pub use body::Body;

@@ -18,6 +18,9 @@ mod stage;
 mod tls;
 mod worker;
 pub mod drain;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use caps::Caps;
 pub use listener::{Bound, bind, bind_alone};
