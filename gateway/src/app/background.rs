@@ -15,11 +15,11 @@ use super::operate::{carry_out, hear_resets};
 use super::report::{Place, reports};
 use crate::admin::orders::{self, Orders};
 use crate::admin::{Api, Checks, Rooms, serve};
-use crate::breaker;
 use crate::policy::units::Micros;
 use crate::server::Bound;
 use crate::server::drain::Phase;
 use crate::store::{Store, health};
+use crate::{breaker, cache};
 
 /// A replica counts as gone after so many heartbeats that did not come.
 const MISSED_HEARTBEATS: u32 = 3;
@@ -57,6 +57,7 @@ async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Re
         () = tell_of_the_store(common) => {}
         () = heartbeats(common, &store) => {}
         () = breaker::sync(&common.breaker, &store) => {}
+        () = kept_answers(common, &store) => {}
         () = watchdog() => {}
         _ = stop => {}
     }
@@ -81,6 +82,14 @@ async fn admin_listener(common: &Common, admin: Bound, orders: Orders) {
             Ok(listener) => serve(listener, Arc::clone(&rooms)).await,
             Err(error) => tracing::error!(event = "admin_failed", %error),
         }
+    }
+    std::future::pending().await
+}
+
+/// Hears what the fleet purges, if it keeps answers together.
+async fn kept_answers(common: &Common, store: &Store) {
+    if common.shares_answers() {
+        cache::sync(&common.cache, store).await;
     }
     std::future::pending().await
 }

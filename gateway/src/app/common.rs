@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{EMBEDDED_BUCKETS, Given, observe, replica};
 use crate::admin::Board;
 use crate::breaker::Breaker;
+use crate::cache::Cache;
 use crate::config::Config;
 use crate::limiter::{Limiter, Shared};
 use crate::policy::ids::ReplicaId;
@@ -26,6 +27,9 @@ pub(super) struct Common {
     /// The store of a gateway that shares with nobody, or with those in this process.
     embedded: Store,
     pub(super) limiter: Arc<Shared>,
+    pub(super) cache: Arc<Cache>,
+    /// Whether the embedded store is others' too.
+    has_company: bool,
     pub(super) breaker: Arc<Breaker>,
     pub(super) replica: ReplicaId,
     pub(super) drain: Drain,
@@ -39,6 +43,8 @@ impl Common {
         let replica = replica::new(&config.proxy.hop);
         let limiter = Shared::new(Store::memory(EMBEDDED_BUCKETS));
         observe::limits(&metrics, Arc::clone(&limiter));
+        let cache = Cache::new(config.cache.clone());
+        observe::cache(&metrics, Arc::clone(&cache));
         let board = Board::new();
         let breaker = observe::breaker(&config, &replica, &metrics, &board);
         Self {
@@ -53,6 +59,8 @@ impl Common {
             level: given.level.clone(),
             metrics,
             limiter,
+            cache,
+            has_company: given.embedded.is_some(),
             breaker,
             replica,
         }
@@ -69,6 +77,18 @@ impl Common {
         }
     }
 
+    /// Whether there is a fleet that keeps answers together.
+    pub(super) fn shares_answers(&self) -> bool {
+        let is_fleet = self.has_company || self.config.store.url.is_some();
+        let mut routes = self.config.proxy.routes.iter();
+        self.config.cache.shared && is_fleet && routes.any(|route| route.cache.is_some())
+    }
+
+    /// A handle on the fleet's kept answers, if it keeps any: with a connection of its own, so that no decision waits behind an answer.
+    fn answers(&self) -> Result<Option<Store>, OpenError> {
+        self.shares_answers().then(|| self.store()).transpose()
+    }
+
     /// Where replicas meet, for people.
     pub(super) fn store_name(&self) -> String {
         let url = self.config.store.url.as_ref();
@@ -82,11 +102,13 @@ impl Common {
         access: Option<(Writer, LogFormat)>,
     ) -> std::io::Result<Rc<Proxy>> {
         let store = self.store().map_err(std::io::Error::other)?;
+        let answers = self.answers().map_err(std::io::Error::other)?;
         let limits = self.config.limits.clone();
         let parts = Parts {
             index,
             limiter: Limiter::new(store.clone(), limits, Arc::clone(&self.limiter)),
             store,
+            cache: (Arc::clone(&self.cache), answers),
             breaker: Arc::clone(&self.breaker),
             metrics: Arc::clone(&self.metrics),
             access: access.map(|(writer, format)| AccessLog::new(writer, format)),

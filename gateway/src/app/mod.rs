@@ -7,6 +7,7 @@ mod common;
 mod background;
 mod observe;
 mod operate;
+mod purge;
 mod report;
 mod replica;
 pub mod demo;

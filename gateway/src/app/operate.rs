@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::common::Common;
+use super::purge;
 use crate::admin::orders::{CircuitOrder, Order, OrderError, Outcome, Wish};
 use crate::breaker::ForceError;
 use crate::limiter::settings::{KeySettings, PolicySettings};
@@ -60,6 +61,7 @@ async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
             by,
             reason,
         } => circuit(common, store, &upstream.as_str().into(), to, &by, &reason).await,
+        Order::Purge(what) => purge::purge(common, store, &what).await,
         Order::LogLevel(level) => log_level(common, &level),
         Order::Drain => {
             common.drain.enter(Phase::Leave);
@@ -161,6 +163,6 @@ fn bucket(common: &Common, settings: &PolicySettings, client: &str) -> BucketId 
     }
 }
 
-fn unavailable(error: StoreError) -> OrderError {
+pub(super) fn unavailable(error: StoreError) -> OrderError {
     OrderError::Unavailable(format!("the store: {error}"))
 }

@@ -37,6 +37,8 @@ pub struct Config {
     pub admin: crate::admin::settings::Settings,
     /// Where replicas meet.
     pub store: crate::store::settings::Settings,
+    /// What is kept of answers.
+    pub cache: crate::cache::settings::Settings,
     /// What is logged and how.
     pub log: crate::telemetry::settings::Settings,
     /// Every upstream, by name; each name once.

@@ -7,4 +7,5 @@
 pub mod units;
 pub mod ids;
 pub mod token_bucket;
+pub mod cacheability;
 pub mod circuit;

@@ -74,6 +74,7 @@ impl Answers {
             | Refusal::BadRequest(_)
             | Refusal::Faulty(_)
             | Refusal::Expectation
+            | Refusal::OnlyIfCached
             | Refusal::NotImplemented(_) => &None,
         };
         match own {

@@ -9,7 +9,7 @@ use http::Request;
 use tokio::time::sleep;
 
 use super::circuit::{Guarded, LateFailure};
-use super::record::Record;
+use super::record::Context;
 use super::refusal::Refusal;
 use super::retry::{Next, Plan};
 use super::route::Route;
@@ -21,7 +21,7 @@ impl Proxy {
     /// Attempts until one is the answer.
     pub(super) async fn attempts(
         &self,
-        record: &mut Record,
+        context: &mut Context,
         route: &Route,
         upstream: &Rc<Guarded>,
         request: Request<RequestBody>,
@@ -32,13 +32,8 @@ impl Proxy {
             let Some(request) = plan.request() else {
                 return Err(Refusal::NoEndpoint);
             };
-            let result = forward::send(
-                &mut record.context,
-                upstream.upstream(),
-                upstream.metrics(),
-                request,
-            )
-            .await?;
+            let result =
+                forward::send(context, upstream.upstream(), upstream.metrics(), request).await?;
             let late = permit.report(&result).await;
             match plan.next(result) {
                 Next::Done(Ok(received)) => return Ok((received, late)),

@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 
+use super::cache::Relay;
 use super::circuit::LateFailure;
 use super::headers::strip_trailers;
 use super::record::Record;
@@ -26,6 +27,8 @@ pub struct Body {
 enum Source {
     Local(Bytes),
     Upstream(ResponseBody, Option<LateFailure>),
+    /// Boxed: a route that keeps nothing need not move it.
+    Relayed(Box<Relay>),
 }
 
 impl Body {
@@ -43,6 +46,22 @@ impl Body {
         Self {
             source: Source::Upstream(body, late),
             record: None,
+        }
+    }
+
+    /// A body that is collected on its way.
+    pub(super) fn relayed(relay: Relay) -> Self {
+        Self {
+            source: Source::Relayed(Box::new(relay)),
+            record: None,
+        }
+    }
+
+    /// The upstream's stream again, and whom to tell if it breaks; none for a body that is no longer one.
+    pub(super) fn into_upstream(self) -> Option<(ResponseBody, Option<LateFailure>)> {
+        match self.source {
+            Source::Upstream(body, late) => Some((body, late)),
+            Source::Local(_) | Source::Relayed(_) => None,
         }
     }
 
@@ -69,6 +88,7 @@ impl Body {
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
+            Source::Relayed(relay) => relay.poll_frame(cx),
         }
     }
 
@@ -76,7 +96,7 @@ impl Body {
     pub(super) fn local_bytes(&self) -> Option<&Bytes> {
         match &self.source {
             Source::Local(bytes) => Some(bytes),
-            Source::Upstream(..) => None,
+            Source::Upstream(..) | Source::Relayed(_) => None,
         }
     }
 }
@@ -117,6 +137,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Local(bytes) => bytes.is_empty(),
             Source::Upstream(body, _) => body.is_end_stream(),
+            Source::Relayed(relay) => relay.is_end_stream(),
         }
     }
 
@@ -124,6 +145,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body, _) => body.size_hint(),
+            Source::Relayed(relay) => relay.size_hint(),
         }
     }
 }

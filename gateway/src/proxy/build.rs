@@ -6,6 +6,7 @@ use std::sync::Arc;
 use http::Method;
 
 use super::Proxy;
+use super::cache::{Kept, RouteCache};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
@@ -15,6 +16,7 @@ use super::record::{Recorder, RouteMetrics};
 use super::route::{Local, Route, RouteError, RouteTable, Target};
 use super::settings::{RouteSettings, Settings};
 use crate::breaker::Breaker;
+use crate::cache::Cache;
 use crate::limiter::Limiter;
 use crate::store::Store;
 use crate::telemetry::access::AccessLog;
@@ -30,6 +32,8 @@ pub struct Parts {
     pub limiter: Limiter,
     /// This thread's store.
     pub store: Store,
+    /// The process's kept answers, and the store where the fleet's are, if it has some.
+    pub cache: (Arc<Cache>, Option<Store>),
     /// The process's view of the circuits.
     pub breaker: Arc<Breaker>,
     /// The process's metrics.
@@ -92,18 +96,20 @@ fn routes(
     parts: &Parts,
 ) -> Result<Vec<Route>, RouteError> {
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
+    let (cache, store) = &parts.cache;
+    let kept = Kept::new(cache, store.clone(), &settings.routes, &settings.hop);
     for route in &settings.routes {
         let place = upstreams.iter().position(|one| one.name == route.upstream);
         let upstream = place
             .ok_or_else(|| missing(route.name.as_str(), "upstream", route.upstream.as_str()))?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
-        routes.push(Route::new(
-            route.clone(),
-            Target::Forward { upstream },
-            limits,
-            metrics,
-        ));
+        let target = Target::Forward { upstream };
+        let mut ready = Route::new(route.clone(), target, limits, metrics);
+        ready.cache = kept
+            .as_ref()
+            .map(|kept| RouteCache::new(kept, route, &parts.metrics));
+        routes.push(ready);
     }
     let mut own = vec![("health", "/health", Local::Health)];
     if parts.serve_metrics {

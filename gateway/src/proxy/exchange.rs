@@ -16,6 +16,16 @@ use super::upgrade::Tunnel;
 use super::{Body, Peer, Proxy, forward, headers, sanity, upgrade};
 use crate::upstream::{Received, RequestBody};
 
+/// An upstream's answer that no client waits for.
+pub(super) fn plain(
+    mut received: Received,
+    late: Option<LateFailure>,
+) -> Result<Response<Body>, Refusal> {
+    sanity::response(received.status(), received.headers_mut(), false)?;
+    headers::strip_hop_by_hop(received.headers_mut());
+    Ok(received.map(|body| Body::upstream(body, late)))
+}
+
 impl Proxy {
     /// The request as the upstream gets it; its host is the attempt's.
     pub(super) fn outgoing(

@@ -3,9 +3,10 @@
 //! 1. [`route`]: which route is it?
 //! 2. [`identify`]: who is asking?
 //! 3. [`limit`]: may they ask now? (429)
-//! 4. [`circuit`]: may the upstream be asked? (503)
-//! 5. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
-//! 6. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 4. [`cache`]: is there an answer already? (504 to who wants no other)
+//! 5. [`circuit`]: may the upstream be asked? (503)
+//! 6. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
+//! 7. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -14,6 +15,7 @@ pub mod settings;
 mod route;
 mod identify;
 mod limit;
+mod cache;
 mod circuit;
 mod retry;
 mod forward;
@@ -48,6 +50,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use answer::Facts;
+use cache::{Inbound, Way};
 use circuit::Guarded;
 use headers::Hop;
 use identify::Identify;
@@ -106,7 +109,11 @@ pub struct Proxy {
 
 impl Proxy {
     /// The shell: answers every request, whatever happens, and records it.
-    pub async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
+    pub async fn handle(
+        self: &Rc<Self>,
+        peer: &Peer,
+        request: Request<Incoming>,
+    ) -> Response<Body> {
         let (head, body) = request.into_parts();
         let mut record = Box::new(self.begin(peer, &head));
         let is_h1 = head.version < Version::HTTP_2;
@@ -146,7 +153,7 @@ impl Proxy {
 
     /// The straight line.
     async fn steps(
-        &self,
+        self: &Rc<Self>,
         record: &mut Record,
         peer: &Peer,
         mut head: Head,
@@ -169,11 +176,37 @@ impl Proxy {
             Target::Forward { upstream } => &self.upstreams[upstream],
             Target::Local(local) => return Ok(self.answer(local)),
         };
+        let way = Way {
+            peer,
+            route: &route,
+            upstream,
+        };
+        let inbound = Inbound { head, path, body };
+        match &route.cache {
+            None => self.forward(record, way, inbound).await,
+            Some(cache) => self.cached(record, way, cache, inbound).await,
+        }
+    }
+
+    /// The upstream's answer.
+    async fn forward(
+        &self,
+        record: &mut Record,
+        way: Way<'_>,
+        inbound: Inbound,
+    ) -> Result<Response<Body>, Refusal> {
+        let Inbound { head, path, body } = inbound;
+        let Way {
+            peer,
+            route,
+            upstream,
+        } = way;
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
         let request = self.outgoing(record, peer, head, path, body, protocol);
         record.context.upstream = Some(upstream.name().clone());
-        let (received, late) = self.attempts(record, &route, upstream, request).await?;
+        let attempts = self.attempts(&mut record.context, route, upstream, request);
+        let (received, late) = attempts.await?;
         self.incoming(record, peer, received, late, switches)
     }
 

@@ -101,7 +101,7 @@ impl Recorder {
 }
 
 /// What is known of a request, filled in as it goes. Plain data.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Context {
     pub(super) started: Instant,
     pub(super) request_id: HeaderValue,

@@ -39,6 +39,8 @@ pub(super) enum Refusal {
     CircuitOpen { retry_after: Micros },
     /// The upstream has no endpoint to send to.
     NoEndpoint,
+    /// The client wants what is kept, and nothing is.
+    OnlyIfCached,
     /// No connection to the upstream.
     ConnectFailed,
     /// The upstream's answer broke HTTP, or never came whole.
@@ -142,6 +144,19 @@ impl Refusal {
         )
     }
 
+    /// Whether it is the upstream that fails: what is kept may stand in for it.
+    pub(super) const fn is_upstreams(&self) -> bool {
+        matches!(
+            self,
+            Self::CircuitOpen { .. }
+                | Self::NoEndpoint
+                | Self::ConnectFailed
+                | Self::BrokenResponse
+                | Self::AmbiguousResponse
+                | Self::UpstreamTimeout
+        )
+    }
+
     /// What the access log calls it.
     pub(super) const fn label(&self) -> &'static str {
         self.shape().label
@@ -213,6 +228,14 @@ impl Refusal {
                 REDUCED,
                 "Service Unavailable",
                 "The service has no endpoint that takes requests.",
+            ),
+            Self::OnlyIfCached => shape(
+                StatusCode::GATEWAY_TIMEOUT,
+                "only_if_cached",
+                "http_request_denied",
+                BLANK,
+                "Gateway Timeout",
+                "Nothing is kept for this request, and it says only-if-cached.",
             ),
             Self::ConnectFailed => shape(
                 StatusCode::BAD_GATEWAY,

@@ -65,7 +65,7 @@ impl Http1 {
     /// Serves `stream`, of which `first` has been read, until it ends.
     pub(super) async fn serve<T>(
         &self,
-        proxy: &Proxy,
+        proxy: &Rc<Proxy>,
         peer: &Peer,
         stream: T,
         first: &[u8],
@@ -128,7 +128,7 @@ where
 
 /// The service: one request, one answer.
 async fn answer(
-    proxy: &Proxy,
+    proxy: &Rc<Proxy>,
     peer: &Peer,
     shared: &Rc<Shared>,
     request: Request<Incoming>,

@@ -28,11 +28,21 @@ pub enum Op {
     Report,
     /// Read how the others do.
     Reports,
+    /// Look for a kept answer, and for the turn to ask for it.
+    Recall,
+    /// Keep an answer.
+    Keep,
+    /// End a turn without one.
+    EndTurn,
+    /// Purge kept answers.
+    Purge,
+    /// Read what was purged.
+    Tags,
 }
 
 impl Op {
     /// Every kind, for registering metrics before the first call.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 16] = [
         Self::Take,
         Self::GiveBack,
         Self::Forget,
@@ -44,6 +54,11 @@ impl Op {
         Self::Publish,
         Self::Report,
         Self::Reports,
+        Self::Recall,
+        Self::Keep,
+        Self::EndTurn,
+        Self::Purge,
+        Self::Tags,
     ];
 
     /// The metric label.
@@ -61,6 +76,11 @@ impl Op {
             Self::Publish => "publish",
             Self::Report => "report",
             Self::Reports => "reports",
+            Self::Recall => "recall",
+            Self::Keep => "keep",
+            Self::EndTurn => "end_turn",
+            Self::Purge => "purge",
+            Self::Tags => "tags",
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod admin;
 mod answer;
+mod cache;
 mod endpoint;
 mod limit;
 mod log;
@@ -24,6 +25,7 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
+pub(super) use cache::{Cache, CacheKey, RouteCache};
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Retry, Route};
@@ -45,6 +47,8 @@ pub(super) struct Raw {
     pub(super) admin: Admin,
     /// The shared store, where replicas meet.
     pub(super) store: Store,
+    /// Kept answers, of all routes with `cache`.
+    pub(super) cache: Cache,
     /// Logs.
     pub(super) log: Log,
     /// Upstreams by name: interchangeable endpoints behind one circuit.

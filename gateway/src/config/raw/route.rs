@@ -6,6 +6,7 @@ use serde::Deserialize;
 
 use super::List;
 use super::answer::Answers;
+use super::cache::RouteCache;
 use super::scalar::Text;
 use crate::policy::units::Micros;
 
@@ -34,6 +35,10 @@ pub(in super::super) struct Route {
     pub(in super::super) retry: Option<Retry>,
     /// Answers of the route's own in place of the gateway's, by what happened.
     pub(in super::super) answers: Option<Answers>,
+    /// What is kept of its answers; absent: nothing.
+    pub(in super::super) cache: Option<RouteCache>,
+    /// What a successful write through it purges, beside its own target: `tag:NAME`, `route:NAME`.
+    pub(in super::super) purge: Option<List<String>>,
 }
 
 /// When and how often an attempt is repeated.

@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 
-use http::Method;
+use http::{HeaderName, Method};
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -16,7 +16,7 @@ use serde_json::{Value, json};
 use super::super::secret::{Password, Secret};
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
-use crate::policy::units::{Micros, Rate, parse_span};
+use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
 use crate::proxy::settings::Underscores;
 use crate::telemetry::settings::LogFormat;
 
@@ -168,6 +168,28 @@ impl Scalar for Method {
             )),
             Err(_) => Err(format!("`{text}` is not a method: write one like `GET`")),
         }
+    }
+}
+
+impl Scalar for ByteSize {
+    const EXPECTED: &'static str = "a size like `64MiB`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error: crate::policy::units::UnitError| error.to_string())
+    }
+
+    fn hints() -> Value {
+        json!({ "examples": ["512KiB", "64MiB", "1GiB"] })
+    }
+}
+
+impl Scalar for HeaderName {
+    const EXPECTED: &'static str = "a header's name like `accept`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|_| format!("`{text}` is not a header's name: write one like `accept`"))
     }
 }
 

@@ -3,6 +3,7 @@
 //! Guarantees: every problem of every section is reported in one run. Must not: read the environment.
 
 mod answer;
+mod cache;
 mod circuit;
 mod limit;
 mod listener;
@@ -74,10 +75,12 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
     let limits = check.named("limits", raw.limits, limit::limit);
     let routes = route::routes(check, raw.routes, &known);
+    let cache = cache::cache(check, raw.cache, &routes);
     Some(Config {
         server: server?,
         admin: admin?,
         store: store?,
+        cache: cache?,
         log: log?,
         upstreams,
         limits,

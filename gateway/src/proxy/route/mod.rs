@@ -10,6 +10,7 @@ use http::{HeaderValue, Method, Uri};
 use rewrite::Rewrite;
 
 use super::answer::Answers;
+use super::cache::RouteCache;
 use super::limit::Limits;
 use super::record::RouteMetrics;
 use super::settings::{RetrySettings, RouteSettings};
@@ -22,6 +23,8 @@ pub(super) struct Route {
     pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
     pub(super) answers: Answers,
+    /// What it keeps and purges; none where no route keeps anything.
+    pub(super) cache: Option<RouteCache>,
     rewrite: Option<Rewrite>,
     allow: HeaderValue,
 }
@@ -172,6 +175,7 @@ impl Route {
             rewrite: settings.rewrite.as_deref().map(Rewrite::new),
             allow: allow.unwrap_or(HeaderValue::from_static("")),
             answers: Answers::new(&settings.answers),
+            cache: None,
             settings,
             target,
             limits,

@@ -1,6 +1,7 @@
 //! Routes and identity as configured. Must not: match anything.
 
 mod answers;
+mod cache;
 mod retry;
 mod route;
 
@@ -9,6 +10,7 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use answers::{AnswerSettings, AnswersSettings};
+pub use cache::CacheSettings;
 pub use retry::RetrySettings;
 pub use route::RouteSettings;
 

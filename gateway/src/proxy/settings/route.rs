@@ -2,7 +2,7 @@
 
 use http::Method;
 
-use super::{AnswersSettings, RetrySettings};
+use super::{AnswersSettings, CacheSettings, RetrySettings};
 use crate::policy::ids::{PolicyName, RouteName, UpstreamName};
 
 /// One route.
@@ -26,6 +26,10 @@ pub struct RouteSettings {
     pub retry: RetrySettings,
     /// Answers of its own.
     pub answers: AnswersSettings,
+    /// What is kept of its answers; none: nothing.
+    pub cache: Option<CacheSettings>,
+    /// What a successful write through it purges: `tag:NAME`, `route:NAME`.
+    pub purge: Vec<String>,
 }
 
 impl Default for RouteSettings {
@@ -41,6 +45,8 @@ impl Default for RouteSettings {
             cost: 1,
             retry: RetrySettings::default(),
             answers: AnswersSettings::default(),
+            cache: None,
+            purge: Vec::new(),
         }
     }
 }

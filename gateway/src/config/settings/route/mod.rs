@@ -1,5 +1,6 @@
 //! `[[routes]]`, and what each of them refers to.
 
+mod cache;
 mod path;
 mod retry;
 
@@ -22,6 +23,7 @@ const MAX_ROUTES: usize = 10_000;
 pub(super) struct Known {
     upstreams: BTreeSet<String>,
     limits: BTreeMap<String, Option<u64>>,
+    purgeable: BTreeSet<String>,
 }
 
 impl Known {
@@ -29,6 +31,7 @@ impl Known {
         let limits = raw.limits.iter();
         Self {
             upstreams: raw.upstreams.keys().cloned().collect(),
+            purgeable: cache::purgeable(&raw.routes),
             limits: limits
                 .map(|(name, limit)| (name.clone(), limit.capacity))
                 .collect(),
@@ -95,6 +98,8 @@ fn route(
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| retry::retry(check, &at.key("retry"), raw));
     let answers = answer::answers(check, &at.key("answers"), raw.answers);
+    let cache = cache::cache(check, &at.key("cache"), raw.cache);
+    let purge = cache::purge(check, at, raw.purge, &known.purgeable);
     Some(RouteSettings {
         name: name?.as_str().into(),
         path: path?,
@@ -105,6 +110,8 @@ fn route(
         cost: cost?,
         retry: retry?,
         answers: answers?,
+        cache: cache?,
+        purge: purge?,
     })
 }
 
