@@ -3,7 +3,7 @@
 CARGO ?= cargo
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-console check prove bench bench-fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-console check prove bench bench-fleet fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -22,6 +22,11 @@ bench-fleet: ## measure several gateways that share one Redis (FLAGS=--quick: a 
 	scripts/install-test-deps.sh
 	$(CARGO) build --release --locked -p gateway -p fleet
 	target/release/fleet $(FLAGS)
+
+fleet: ## scale replicas 3 to 10 to 3 under load, replace and kill some; fails if a request is lost or a limit broken
+	scripts/install-test-deps.sh
+	$(CARGO) build --release --locked -p gateway -p fleet
+	target/release/fleet --moves
 
 check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) fmt --all --check

@@ -90,7 +90,8 @@ impl Fleet {
 }
 
 impl Gateway {
-    fn start(
+    /// Starts one.
+    pub(crate) fn start(
         binary: &Path,
         redis: &Redis,
         upstream: &Upstream,
@@ -130,8 +131,37 @@ impl Gateway {
         }
     }
 
+    /// Asks it to stop, as an orchestrator does; it may still finish what it has begun.
+    pub(crate) fn ask_to_stop(&self) -> Result<(), Failure> {
+        let pid = self.child.id().to_string();
+        let sent = Command::new("kill").args(["-TERM", &pid]).status();
+        sent.map(drop).map_err(Failure::system("kill"))
+    }
+
+    /// Ends it with SIGKILL, in the middle of whatever it does.
+    pub(crate) fn kill(&mut self) -> Result<(), Failure> {
+        let killed = self.child.kill().and_then(|()| self.child.wait());
+        killed.map(drop).map_err(Failure::system("a gateway"))
+    }
+
+    /// Waits until it has ended by itself; whether it ended well.
+    pub(crate) async fn ended(&mut self) -> Result<bool, Failure> {
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE {
+            let ended = self
+                .child
+                .try_wait()
+                .map_err(Failure::system("a gateway"))?;
+            if let Some(status) = ended {
+                return Ok(status.success());
+            }
+            sleep(Duration::from_millis(20)).await;
+        }
+        Err(Failure::Never("a gateway that was asked to stop ends"))
+    }
+
     /// Waits until its metrics hold this line.
-    async fn exposes(&self, line: &str) -> Result<(), Failure> {
+    pub(crate) async fn exposes(&self, line: &str) -> Result<(), Failure> {
         let begun = Instant::now();
         while begun.elapsed() < PATIENCE {
             let metrics = get(self.admin, "/metrics").await?;

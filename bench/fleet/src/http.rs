@@ -12,6 +12,7 @@ use tokio::net::TcpStream;
 pub(crate) struct Connection {
     stream: TcpStream,
     buffer: Vec<u8>,
+    closing: bool,
 }
 
 /// A request of nobody in particular.
@@ -31,13 +32,24 @@ impl Connection {
         Ok(Self {
             stream,
             buffer: Vec::with_capacity(4096),
+            closing: false,
         })
+    }
+
+    /// Whether any of an answer has arrived since the last request.
+    pub(crate) fn has_answer(&self) -> bool {
+        !self.buffer.is_empty()
+    }
+
+    /// Whether the last answer said that there will be no other.
+    pub(crate) const fn is_closing(&self) -> bool {
+        self.closing
     }
 
     /// Sends a request and reads the whole response; tells its status.
     pub(crate) async fn ask(&mut self, request: &[u8]) -> io::Result<u16> {
-        self.stream.write_all(request).await?;
         self.buffer.clear();
+        self.stream.write_all(request).await?;
         let head = loop {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -47,6 +59,7 @@ impl Connection {
             }
         };
         let (status, length) = read_head(&self.buffer[..head]).ok_or(io::ErrorKind::InvalidData)?;
+        self.closing = says_close(&self.buffer[..head]);
         while self.buffer.len() < head + length {
             if self.stream.read_buf(&mut self.buffer).await? == 0 {
                 return Err(io::ErrorKind::UnexpectedEof.into());
@@ -81,6 +94,15 @@ fn read_head(head: &[u8]) -> Option<(u16, usize)> {
         is_length.then(|| value.trim().parse().ok())?
     })?;
     Some((status, length))
+}
+
+fn says_close(head: &[u8]) -> bool {
+    let text = std::str::from_utf8(head).unwrap_or_default();
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .any(|(name, value)| {
+            name.eq_ignore_ascii_case("connection") && value.trim().eq_ignore_ascii_case("close")
+        })
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `fleet`: measures what several gateway processes that share one Redis promise together, and prints it beside what was asked.
 //!
 //! Guarantees: everything it starts listens on loopback, ends with it, and is the real thing: release binaries, a Redis server, real
-//! sockets. Every scenario is bounded in time. Must not: fail because a figure is bad: it prints what it saw.
+//! sockets. Every scenario is bounded in time. Must not: fail because a figure is bad: it prints what it saw; only `--moves`, whose
+//! promises are counts, ends with an error when one of them is missed.
 
 mod admitted;
 mod circuit;
@@ -10,6 +11,7 @@ mod error;
 mod gateways;
 mod http;
 mod load;
+mod moves;
 mod outage;
 mod redis;
 mod table;
@@ -36,6 +38,9 @@ struct Arguments {
     /// Only the scenarios whose name contains this: commands, admitted, circuit, outage
     #[arg(long, default_value = "")]
     only: String,
+    /// Instead: scale the fleet out and in under load, replace every replica, kill one, and fail if a promise is missed
+    #[arg(long)]
+    moves: bool,
 }
 
 /// How long and how often.
@@ -68,9 +73,15 @@ impl Plan {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> ExitCode {
     let arguments = Arguments::parse();
-    let only = arguments.only.clone();
-    match run(&Plan::new(arguments), &only).await {
-        Ok(()) => ExitCode::SUCCESS,
+    let (only, moves) = (arguments.only.clone(), arguments.moves);
+    let plan = Plan::new(arguments);
+    let ran = match moves {
+        true => moves::exercise(&plan).await,
+        false => run(&plan, &only).await.map(|()| true),
+    };
+    match ran {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::FAILURE,
         Err(failure) => {
             eprintln!("fleet: {failure}");
             ExitCode::FAILURE

@@ -5,11 +5,13 @@
 use std::io::Write as _;
 
 /// Rows on standard output, as Markdown.
-pub(crate) struct Table(());
+pub(crate) struct Table {
+    missed: usize,
+}
 
 impl Table {
     pub(crate) fn new() -> Self {
-        let table = Self(());
+        let table = Self { missed: 0 };
         table.line("| figure | asked | measured | |");
         table.line("|---|---|---|---|");
         table
@@ -17,8 +19,14 @@ impl Table {
 
     /// A figure; `kept` says whether it is what was asked.
     pub(crate) fn row(&mut self, figure: &str, asked: &str, measured: &str, kept: bool) {
+        self.missed += usize::from(!kept);
         let verdict = if kept { "kept" } else { "**missed**" };
         self.line(&format!("| {figure} | {asked} | {measured} | {verdict} |"));
+    }
+
+    /// Whether every figure so far is what was asked.
+    pub(crate) const fn all_kept(&self) -> bool {
+        self.missed == 0
     }
 
     /// Something to know beside the figures.

@@ -10,8 +10,8 @@ use serde::{Deserialize, Serialize};
 use super::audit::Entry;
 use super::latency::Latency;
 use super::report::{
-    CircuitView, LimitView, Replica, Report, RouteView, StoreView, Traffic, Transition,
-    UpstreamView,
+    CircuitView, EndpointView, LimitView, Replica, Report, RouteView, StoreView, Traffic,
+    Transition, UpstreamView,
 };
 
 /// Transitions shown.
@@ -188,9 +188,27 @@ impl UpstreamView {
                 self.endpoints.push(endpoint.clone());
             }
         }
+        for member in &other.members {
+            match self.members.iter_mut().find(|one| one.url == member.url) {
+                Some(known) => known.add(member),
+                None => self.members.push(member.clone()),
+            }
+        }
         self.attempts += other.attempts;
         self.failures += other.failures;
         self.latency.add(&other.latency);
+    }
+}
+
+impl EndpointView {
+    fn add(&mut self, other: &Self) {
+        if self.state == "healthy" && other.state != "healthy" {
+            self.state.clone_from(&other.state);
+            self.error.clone_from(&other.error);
+            self.since = other.since;
+        }
+        self.in_flight += other.in_flight;
+        self.ejections += other.ejections;
     }
 }
 

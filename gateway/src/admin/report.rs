@@ -99,6 +99,8 @@ pub struct UpstreamView {
     pub name: String,
     /// Where it listens.
     pub endpoints: Vec<String>,
+    /// Every address with how it fares; where names stand for several, those.
+    pub members: Vec<EndpointView>,
     /// The longest an attempt may take, in milliseconds.
     pub timeout: u64,
     /// Attempts per second.
@@ -107,6 +109,26 @@ pub struct UpstreamView {
     pub failures: f64,
     /// Time to the response head over the last seconds.
     pub latency: Latency,
+}
+
+/// One endpoint. Of the fleet: the worst any replica sees, and the sums of what they count.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct EndpointView {
+    /// Scheme, host and port.
+    pub url: String,
+    /// Its share beside the others'.
+    pub weight: u32,
+    /// `healthy`, `unhealthy` (active checks fail) or `ejected` (its requests kept failing).
+    pub state: String,
+    /// Since when, in milliseconds since 1970 by the replica's clock; none since the start.
+    pub since: Option<u64>,
+    /// What went wrong last.
+    pub error: String,
+    /// Attempts whose answer is not complete.
+    pub in_flight: i64,
+    /// How often it was ejected.
+    pub ejections: u64,
 }
 
 /// One circuit, as a replica sees it.

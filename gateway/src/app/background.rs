@@ -1,4 +1,5 @@
-//! The thread of everything that is no request: the admin listener, heartbeats, circuit events, the way back to a lost store.
+//! The thread of everything that is no request: the admin listener, heartbeats, circuit events, the way back to a lost store, names
+//! and health of endpoints.
 //!
 //! Guarantees: nothing here runs on a data-plane thread; the replica says good-bye when it stops. Must not: answer clients.
 
@@ -58,6 +59,7 @@ async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Re
         () = heartbeats(common, &store) => {}
         () = breaker::sync(&common.breaker, &store) => {}
         () = kept_answers(common, &store) => {}
+        () = common.directory.tend() => {}
         () = watchdog() => {}
         _ = stop => {}
     }

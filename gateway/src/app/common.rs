@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::{EMBEDDED_BUCKETS, Given, observe, replica};
+use super::{EMBEDDED_BUCKETS, Given, endpoints, observe, replica};
 use crate::admin::Board;
 use crate::breaker::Breaker;
 use crate::cache::Cache;
@@ -17,6 +17,7 @@ use crate::telemetry::access::AccessLog;
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
+use crate::upstream::Directory;
 
 /// Handles; a clone for each thread.
 #[derive(Clone)]
@@ -31,6 +32,7 @@ pub(super) struct Common {
     /// Whether the embedded store is others' too.
     has_company: bool,
     pub(super) breaker: Arc<Breaker>,
+    pub(super) directory: Arc<Directory>,
     pub(super) replica: ReplicaId,
     pub(super) drain: Drain,
     pub(super) board: Arc<Board>,
@@ -47,6 +49,7 @@ impl Common {
         observe::cache(&metrics, Arc::clone(&cache));
         let board = Board::new();
         let breaker = observe::breaker(&config, &replica, &metrics, &board);
+        let directory = endpoints::directory(&config, &metrics, &board);
         Self {
             health: Arc::new(Health::new(config.store.failures)),
             embedded: given
@@ -62,6 +65,7 @@ impl Common {
             cache,
             has_company: given.embedded.is_some(),
             breaker,
+            directory,
             replica,
         }
     }
@@ -110,6 +114,7 @@ impl Common {
             store,
             cache: (Arc::clone(&self.cache), answers),
             breaker: Arc::clone(&self.breaker),
+            directory: Arc::clone(&self.directory),
             metrics: Arc::clone(&self.metrics),
             access: access.map(|(writer, format)| AccessLog::new(writer, format)),
             serve_metrics: self.config.server.metrics,

@@ -5,6 +5,7 @@
 
 mod common;
 mod background;
+mod endpoints;
 mod observe;
 mod operate;
 mod purge;
@@ -29,7 +30,7 @@ use report::Place;
 use crate::config::Config;
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Bound, Caps, Worker, bind, bind_alone, spawn};
+use crate::server::{Bound, Caps, Entrance, Worker, bind, bind_alone, spawn};
 use crate::store::{OpenError, Store};
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
@@ -114,18 +115,17 @@ impl App {
             common.config.server.max_connections,
             common.config.server.max_connections_per_address,
         );
+        let entrance = Entrance::new(common.drain.signal(), caps, Arc::clone(&common.metrics));
         let mut workers = Vec::new();
         for (index, socket) in proxy.sockets.into_iter().enumerate() {
             let (common, access) = (common.clone(), given.access.clone());
             let settings = Arc::clone(&common.config);
-            let signal = common.drain.signal();
-            let caps = Arc::clone(&caps);
+            let entrance = entrance.clone();
             workers.push(spawn(
                 index,
                 socket,
                 &settings.server,
-                signal,
-                caps,
+                entrance,
                 move || common.proxy(index, access),
             )?);
         }

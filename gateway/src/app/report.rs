@@ -8,6 +8,7 @@ use std::time::Duration;
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::common::Common;
+use super::endpoints;
 use crate::admin::meter::Meter;
 use crate::admin::report::{
     CircuitView, Forced, LimitView, Replica, Report, RouteView, StoreView, Transition, UpstreamView,
@@ -19,6 +20,7 @@ use crate::policy::units::{Micros, StoreTime};
 use crate::server::drain::Phase;
 use crate::store::Store;
 use crate::telemetry::logs;
+use crate::upstream::Membership;
 
 /// How often a replica says how it fares.
 const EVERY: Duration = Duration::from_secs(1);
@@ -98,7 +100,7 @@ fn report(common: &Common, place: Place) -> Report {
             ..StoreView::default()
         },
         routes: config.proxy.routes.iter().map(route).collect(),
-        upstreams: config.upstreams.iter().map(upstream).collect(),
+        upstreams: common.directory.all().map(|one| upstream(one)).collect(),
         circuits: circuits
             .into_iter()
             .map(|one| circuit(common, one))
@@ -143,19 +145,22 @@ fn route(settings: &crate::proxy::settings::RouteSettings) -> RouteView {
     RouteView {
         name: settings.name.to_string(),
         path: settings.path.clone(),
-        upstream: settings.upstream.to_string(),
+        upstream: settings.target.to_string(),
         limits: settings.limits.iter().map(ToString::to_string).collect(),
         ..RouteView::default()
     }
 }
 
-fn upstream(settings: &crate::upstream::settings::Settings) -> UpstreamView {
-    let endpoints = settings.endpoints.iter();
+fn upstream(membership: &Membership) -> UpstreamView {
+    let settings = membership.settings();
+    let members = membership.snapshot().into_iter();
+    let configured = settings.endpoints.iter();
     UpstreamView {
         name: settings.name.to_string(),
-        endpoints: endpoints
+        endpoints: configured
             .map(|one| format!("{}://{}", one.scheme, one.authority))
             .collect(),
+        members: members.map(endpoints::view).collect(),
         timeout: u64::try_from(settings.timeout.as_millis()).unwrap_or(u64::MAX),
         ..UpstreamView::default()
     }

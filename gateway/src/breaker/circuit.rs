@@ -143,6 +143,12 @@ impl Circuit {
         }
     }
 
+    /// Whether it does not let every call through, being open or half-open: one atomic load.
+    #[must_use]
+    pub fn is_shut(&self) -> bool {
+        self.gate.ticket().is_shut()
+    }
+
     /// What this circuit looks like now.
     #[must_use]
     pub fn snapshot(&self) -> Snapshot {

@@ -14,13 +14,14 @@ use super::shape::Shape;
 use super::tree::Tree;
 
 /// The sections in the order a reader expects them.
-const SECTIONS: [&str; 7] = [
+const SECTIONS: [&str; 8] = [
     "server",
     "admin",
     "store",
     "log",
     "upstreams",
     "limits",
+    "answers",
     "routes",
 ];
 

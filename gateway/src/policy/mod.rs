@@ -9,3 +9,4 @@ pub mod ids;
 pub mod token_bucket;
 pub mod cacheability;
 pub mod circuit;
+pub mod balance;

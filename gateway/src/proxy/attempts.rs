@@ -27,19 +27,28 @@ impl Proxy {
         request: Request<RequestBody>,
     ) -> Result<(Received, Option<LateFailure>), Refusal> {
         let mut plan = Plan::new(route.retry(), request);
+        let mut tried = Vec::new();
         loop {
             let permit = upstream.admit().await?;
             let Some(request) = plan.request() else {
                 return Err(Refusal::NoEndpoint);
             };
-            let result =
-                forward::send(context, upstream.upstream(), upstream.metrics(), request).await?;
+            let endpoint = forward::pick(context, upstream.upstream(), &request, &tried)?;
+            let result = forward::send(
+                context,
+                upstream.upstream(),
+                upstream.metrics(),
+                &endpoint,
+                request,
+            )
+            .await;
             let late = permit.report(&result).await;
             match plan.next(result) {
                 Next::Done(Ok(received)) => return Ok((received, late)),
                 Next::Done(Err(error)) => return Err(forward::refusal(&error)),
                 Next::Again(wait, reason) => {
                     self.count_retry(route, reason).inc();
+                    tried.push(endpoint);
                     sleep(wait).await;
                 }
             }

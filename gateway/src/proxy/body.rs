@@ -74,6 +74,19 @@ impl Body {
         self
     }
 
+    /// The same answer without its content, as HEAD wants it.
+    #[must_use]
+    pub fn without_content(self) -> Self {
+        let mut record = self.record;
+        if let Some(record) = &mut record {
+            record.complete();
+        }
+        Self {
+            source: Source::Local(Bytes::new()),
+            record,
+        }
+    }
+
     fn poll_source(
         &mut self,
         cx: &mut Context<'_>,

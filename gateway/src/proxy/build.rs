@@ -6,22 +6,27 @@ use std::sync::Arc;
 use http::Method;
 
 use super::Proxy;
+use super::answer::{Answer, Answers};
 use super::cache::{Kept, RouteCache};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
 use super::identify::Identify;
 use super::limit::Limits;
+use super::local::Own;
 use super::record::{Recorder, RouteMetrics};
+use super::redirect::Redirect;
 use super::route::{Local, Route, RouteError, RouteTable, Target};
-use super::settings::{RouteSettings, Settings};
+use super::settings::{Pattern, RouteSettings, Settings, TargetSettings};
+use super::split::{Share, Split};
 use crate::breaker::Breaker;
 use crate::cache::Cache;
 use crate::limiter::Limiter;
+use crate::policy::ids::UpstreamName;
 use crate::store::Store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{self, Upstream};
+use crate::upstream::{self, Directory, Upstream};
 
 /// What a proxy is made with, besides its settings: the handles of its thread.
 #[derive(Debug)]
@@ -36,6 +41,8 @@ pub struct Parts {
     pub cache: (Arc<Cache>, Option<Store>),
     /// The process's view of the circuits.
     pub breaker: Arc<Breaker>,
+    /// The process's upstreams, with who they are and how they fare.
+    pub directory: Arc<Directory>,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
     /// Where access lines go, if anywhere.
@@ -59,9 +66,11 @@ impl Proxy {
             .iter()
             .map(|one| guard(one, &parts))
             .collect::<Option<Vec<_>>>()
-            .ok_or_else(|| missing("", "circuit", ""))?;
+            .ok_or_else(|| missing("", "upstream", ""))?;
         Ok(Self {
-            routes: RouteTable::new(routes)?,
+            routes: RouteTable::new(routes),
+            answers: Answers::new(&settings.answers, &[]),
+            own: Own::new(&settings.health),
             identify: Identify::new(&settings.identity),
             upstreams: guarded,
             recorder: Recorder::new(&parts.metrics, parts.access),
@@ -81,7 +90,7 @@ impl Proxy {
 fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Guarded>> {
     let circuit = parts.breaker.circuit(&settings.name)?;
     let metrics = UpstreamMetrics::new(&parts.metrics, settings.name.as_str());
-    let upstream = Upstream::new(settings, parts.index);
+    let upstream = Upstream::new(parts.directory.of(&settings.name)?, parts.index);
     Some(Rc::new(Guarded::new(
         upstream,
         circuit,
@@ -99,35 +108,63 @@ fn routes(
     let (cache, store) = &parts.cache;
     let kept = Kept::new(cache, store.clone(), &settings.routes, &settings.hop);
     for route in &settings.routes {
-        let place = upstreams.iter().position(|one| one.name == route.upstream);
-        let upstream = place
-            .ok_or_else(|| missing(route.name.as_str(), "upstream", route.upstream.as_str()))?;
+        let target = target(route, upstreams, &parts.metrics)?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
-        let target = Target::Forward { upstream };
-        let mut ready = Route::new(route.clone(), target, limits, metrics);
+        let mut ready = Route::new(route.clone(), target, limits, metrics)?;
         ready.cache = kept
             .as_ref()
             .map(|kept| RouteCache::new(kept, route, &parts.metrics));
         routes.push(ready);
     }
-    let mut own = vec![("health", "/health", Local::Health)];
+    let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {
         own.push(("metrics", "/metrics", Local::Metrics));
     }
-    // A configured route of the same path comes first, so that users may answer these themselves.
-    own.retain(|(_, path, _)| !settings.routes.iter().any(|route| route.path == *path));
+    // A configured route of the same path, for any host, comes first, so that users may answer these themselves.
+    let taken = |path: &str| {
+        let mut all = settings.routes.iter();
+        all.any(|route| route.path == path && route.hosts.is_empty())
+    };
+    own.retain(|(_, path, _)| !taken(path));
     for (name, path, local) in own {
         let metrics = RouteMetrics::new(&parts.metrics, &name.into());
-        let route = Route::new(
-            local_route(name, path),
-            Target::Local(local),
-            Limits::none(),
-            metrics,
-        );
-        routes.push(route);
+        let route = local_route(name, path);
+        let target = Target::Local(local);
+        routes.push(Route::new(route, target, Limits::none(), metrics)?);
     }
     Ok(routes)
+}
+
+fn target(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    metrics: &Metrics,
+) -> Result<Target, RouteError> {
+    let place = |name: &UpstreamName| {
+        let found = upstreams.iter().position(|one| one.name == *name);
+        found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
+    };
+    let names = || Pattern::new(&route.path).map_or(Vec::new(), |pattern| pattern.names);
+    Ok(match &route.target {
+        TargetSettings::Upstream(name) => Target::Forward {
+            upstream: place(name)?,
+        },
+        TargetSettings::Split(split) => {
+            let share = |(name, weight): &(UpstreamName, u32)| {
+                let labels = [route.name.as_str(), name.as_str()];
+                Ok(Share {
+                    upstream: place(name)?,
+                    weight: *weight,
+                    requests: metrics.split_requests.with(&labels),
+                })
+            };
+            let shares: Result<Vec<_>, RouteError> = split.shares.iter().map(share).collect();
+            Target::Split(Split::new(shares?, split.sticky.as_ref()))
+        }
+        TargetSettings::Redirect(one) => Target::Redirect(Redirect::new(one, &names())),
+        TargetSettings::Respond(one) => Target::Respond(Box::new(Answer::new(one, &names()))),
+    })
 }
 
 fn local_route(name: &str, path: &str) -> RouteSettings {

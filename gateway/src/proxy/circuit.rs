@@ -51,7 +51,7 @@ impl Guarded {
         }
     }
 
-    pub(super) const fn name(&self) -> &UpstreamName {
+    pub(super) fn name(&self) -> &UpstreamName {
         self.upstream.name()
     }
 
@@ -61,6 +61,11 @@ impl Guarded {
 
     pub(super) const fn metrics(&self) -> &UpstreamMetrics {
         &self.metrics
+    }
+
+    /// Whether the circuit does not let every attempt through.
+    pub(super) fn is_shut(&self) -> bool {
+        self.circuit.is_shut()
     }
 
     /// Leave for one attempt, or a refusal that costs the upstream nothing.

@@ -2,9 +2,9 @@
 //!
 //! Guarantees: headers are moved, not copied. Must not: decide anything about the request.
 
-use http::header::{CONNECTION, HOST, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONNECTION, HOST, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts as Head;
-use http::{HeaderValue, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
@@ -42,11 +42,12 @@ impl Proxy {
             .uri
             .authority()
             .map(|one| HeaderValue::try_from(one.as_str()).ok());
+        let is_absolute = authority.is_some();
         let host = authority.unwrap_or_else(|| head.headers.get(HOST).cloned());
         let origin = Origin {
             peer: &peer.text,
             trusted: self.identify.trusts(peer.address),
-            scheme: "http",
+            scheme: peer.scheme(),
             host,
             version: head.version,
         };
@@ -58,9 +59,18 @@ impl Proxy {
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
         let headers = request.headers_mut();
+        if is_absolute && let Some(host) = &origin.host {
+            headers.insert(HOST, host.clone());
+        }
         headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
         if chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
+        }
+        if let Some(edits) = record
+            .route()
+            .and_then(|route| route.request_headers.as_ref())
+        {
+            edits.apply(headers, &record.facts(0));
         }
         if let Some(protocol) = protocol {
             upgrade::announce(headers, protocol);
@@ -100,5 +110,21 @@ impl Proxy {
         }
         record.context.decision = "forwarded";
         Ok(response)
+    }
+
+    /// What every answer of a route carries, the upstream's and the gateway's own alike.
+    pub(super) fn finish(&self, record: &Record, headers: &mut HeaderMap) {
+        let Some(route) = record.route() else {
+            return;
+        };
+        if let Some(edits) = &route.response_headers {
+            edits.apply(headers, &record.facts(0));
+        }
+        if let Some(cookie) = &record.context.cookie {
+            headers.append(SET_COOKIE, cookie.clone());
+        }
+        route
+            .limits
+            .announce(record.context.limit.as_ref(), headers);
     }
 }

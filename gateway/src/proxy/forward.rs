@@ -1,5 +1,6 @@
 //! One attempt, seen from the proxy: pick an endpoint, address the request to it, send, measure. Must not: retry, or judge.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use http::header::HOST;
@@ -7,12 +8,15 @@ use http::uri::PathAndQuery;
 use http::{Request, Uri};
 use tokio::time::Instant;
 
+use super::affinity;
 use super::record::Context;
 use super::refusal::Refusal;
 use super::sanity::Fault;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Histogram};
-use crate::upstream::{AttemptError, Received, RequestBody, UploadFault, Upstream};
+use crate::upstream::{
+    AttemptError, Endpoint, PickHint, Received, RequestBody, UploadFault, Upstream,
+};
 
 /// An upstream's series, held so that an attempt looks nothing up.
 #[derive(Debug)]
@@ -20,7 +24,7 @@ pub(super) struct UpstreamMetrics {
     duration: Arc<Histogram>,
     ok: Arc<Counter>,
     failed: Arc<Counter>,
-    errors: [(&'static str, Arc<Counter>); 5],
+    errors: [(&'static str, Arc<Counter>); 7],
     pub(super) rejections: Arc<Counter>,
 }
 
@@ -30,6 +34,8 @@ impl UpstreamMetrics {
         let labels = [
             "connect_error",
             "connect_timeout",
+            "tls_error",
+            "refused",
             "timeout",
             "broken",
             "client_gone",
@@ -57,23 +63,40 @@ impl UpstreamMetrics {
     }
 }
 
-/// Sends one attempt.
+/// The endpoint for an attempt: one that is not among `tried`, if there is one.
+pub(super) fn pick(
+    context: &Context,
+    upstream: &Upstream,
+    request: &Request<RequestBody>,
+    tried: &[Rc<Endpoint>],
+) -> Result<Rc<Endpoint>, Refusal> {
+    let key = upstream.hash_key();
+    let hash = key.and_then(|key| affinity::of(key, &context.client, request.headers()));
+    upstream
+        .pick(PickHint { hash, tried })
+        .ok_or(Refusal::NoEndpoint)
+}
+
+/// Sends one attempt to `endpoint`.
 pub(super) async fn send(
     context: &mut Context,
     upstream: &Upstream,
     metrics: &UpstreamMetrics,
+    endpoint: &Rc<Endpoint>,
     mut request: Request<RequestBody>,
-) -> Result<Result<Received, AttemptError>, Refusal> {
-    let endpoint = upstream.pick().ok_or(Refusal::NoEndpoint)?;
-    request.headers_mut().insert(HOST, endpoint.host().clone());
+) -> Result<Received, AttemptError> {
+    let headers = request.headers_mut();
+    if !endpoint.keeps_host() || !headers.contains_key(HOST) {
+        headers.insert(HOST, endpoint.host().clone());
+    }
     let started = Instant::now();
     context.attempts += 1;
-    let result = upstream.send(&endpoint, request).await;
+    let result = upstream.send(endpoint, request).await;
     let elapsed = started.elapsed();
     metrics.duration.observe(elapsed);
     metrics.count(upstream, &result);
     *context.upstream_time.get_or_insert_default() += elapsed;
-    Ok(result)
+    result
 }
 
 /// The target in origin form, as HTTP/1.1 wants it towards a server.
@@ -87,8 +110,10 @@ pub(super) fn target(uri: &Uri, rewritten: Option<PathAndQuery>) -> Uri {
 pub(super) fn refusal(error: &AttemptError) -> Refusal {
     match error {
         AttemptError::Connect(_) | AttemptError::ConnectTimeout => Refusal::ConnectFailed,
+        AttemptError::Tls(_) => Refusal::TlsFailed,
+        AttemptError::Certificate(_) => Refusal::BadCertificate,
         AttemptError::Timeout => Refusal::UpstreamTimeout,
-        AttemptError::Broken(_) => Refusal::BrokenResponse,
+        AttemptError::Broken(_) | AttemptError::Refused => Refusal::BrokenResponse,
         AttemptError::Client(UploadFault::Broken) => {
             Refusal::BadRequest("The request body ended early.")
         }

@@ -26,9 +26,17 @@ mod refusal;
 mod answer;
 mod build;
 mod sanity;
+mod path;
+mod template;
+mod edits;
+mod redirect;
+mod split;
+mod local;
 mod upgrade;
 mod attempts;
+mod affinity;
 mod exchange;
+mod http2;
 
 pub use body::Body;
 pub use build::Parts;
@@ -41,22 +49,22 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use bytes::Bytes;
-use http::header::{ALLOW, CONNECTION, CONTENT_TYPE};
+use http::header::CONNECTION;
 use http::request::Parts as Head;
 use http::{HeaderValue, Request, Response, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
-use answer::Facts;
+use answer::Answers;
 use cache::{Inbound, Way};
 use circuit::Guarded;
 use headers::Hop;
 use identify::Identify;
+use local::Own;
 use record::{Context, Record, Recorder};
 use refusal::Refusal;
-use route::{Found, Local, RouteTable, Target};
+use route::{Found, RouteTable, Taken, Target};
 use sanity::Asked;
 use settings::Strictness;
 
@@ -85,6 +93,11 @@ impl Peer {
         }
     }
 
+    /// How its requests came.
+    const fn scheme(&self) -> &'static str {
+        "http"
+    }
+
     /// The tunnel that the last answer, a 101, leads to.
     #[must_use]
     pub fn take_tunnel(&self) -> Option<Tunnel> {
@@ -96,6 +109,8 @@ impl Peer {
 #[derive(Debug)]
 pub struct Proxy {
     routes: RouteTable,
+    answers: Answers,
+    own: Own,
     identify: Identify,
     limiter: Limiter,
     upstreams: Vec<Rc<Guarded>>,
@@ -124,11 +139,7 @@ impl Proxy {
             // A body that nobody will read is not worth the connection it blocks.
             Err(refusal) => self.refuse(&mut record, &refusal, is_h1, has_body),
         };
-        if let Some(route) = record.route() {
-            route
-                .limits
-                .announce(record.context.limit.as_ref(), response.headers_mut());
-        }
+        self.finish(&record, response.headers_mut());
         record.answered(response.status().as_u16());
         if let Some(tunnel) = peer.take_tunnel() {
             peer.tunnel.replace(Some(tunnel.recorded(record)));
@@ -146,7 +157,8 @@ impl Proxy {
     ) -> Response<Body> {
         let (head, _) = stand_in.into_parts();
         let mut record = self.begin(peer, &head);
-        let response = self.refuse(&mut record, &Refusal::Faulty(fault), true, true);
+        let is_h1 = head.version < Version::HTTP_2;
+        let response = self.refuse(&mut record, &Refusal::Faulty(fault), is_h1, true);
         record.answered(response.status().as_u16());
         response.map(|body| body.recorded(Box::new(record)))
     }
@@ -160,21 +172,30 @@ impl Proxy {
         body: Incoming,
     ) -> Result<Response<Body>, Refusal> {
         if sanity::request(&mut head, &self.strictness)? == Asked::Gateway {
-            return Ok(options());
+            return Ok(local::options());
         }
-        let (route, path) = match self.routes.find(&head.method, &head.uri) {
-            Found::Route(route, path) => (route, path),
+        let Taken {
+            route,
+            path,
+            parameters,
+        } = match self.routes.find(&head) {
+            Found::Route(taken) => taken,
             Found::MethodNotAllowed(allow) => return Err(Refusal::MethodNotAllowed(allow)),
             Found::None => return Err(Refusal::NoRoute),
         };
         record.follow(&route);
+        record.context.parameters = parameters;
+        if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
+            return Ok(elsewhere);
+        }
         route
             .limits
             .take(&self.limiter, &mut record.context)
             .await?;
-        let upstream = match route.target {
-            Target::Forward { upstream } => &self.upstreams[upstream],
-            Target::Local(local) => return Ok(self.answer(local)),
+        let upstream = match &route.target {
+            Target::Forward { upstream } => &self.upstreams[*upstream],
+            Target::Split(split) => self.split(split, record, peer, &head),
+            target => return Ok(self.local(target, record, peer, &head)),
         };
         let way = Way {
             peer,
@@ -221,34 +242,16 @@ impl Proxy {
         record.context.decision = refusal.label();
         let request_id = &record.context.request_id;
         let mut response = refusal.response(request_id, self.hop.name());
-        if let Some(route) = record.route() {
-            let facts = Facts {
-                request_id: request_id.to_str().unwrap_or_default(),
-                retry_after: refusal.retry_after().unwrap_or_default(),
-                route: route.settings.name.as_str(),
-            };
-            response = route.answers.replace(refusal, &facts, response);
+        let own = record.route().and_then(|route| route.answers.to(refusal));
+        if let Some(own) = own.or_else(|| self.answers.to(refusal)) {
+            let facts = record.facts(refusal.retry_after().unwrap_or_default());
+            response = own.dress(&facts, response);
         }
         let headers = response.headers_mut();
         headers.insert(headers::X_REQUEST_ID, request_id.clone());
         if is_h1 && (has_body || refusal.closes()) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
-        response
-    }
-
-    fn answer(&self, local: Local) -> Response<Body> {
-        let (kind, body) = match local {
-            Local::Health => (
-                "application/json",
-                Bytes::from_static(br#"{"status":"healthy"}"#),
-            ),
-            Local::Metrics => (prometheus::TEXT_FORMAT, self.metrics.render().into()),
-        };
-        let mut response = Response::new(Body::local(body));
-        response
-            .headers_mut()
-            .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
         response
     }
 
@@ -259,7 +262,9 @@ impl Proxy {
             Context {
                 started: Instant::now(),
                 request_id: headers::request_id(&head.headers),
+                address,
                 client: self.identify.client(address),
+                protocol: protocol(head.version),
                 method: head.method.clone(),
                 uri: head.uri.clone(),
                 upstream: None,
@@ -267,6 +272,8 @@ impl Proxy {
                 attempts: 0,
                 decision: "local",
                 limit: None,
+                parameters: None,
+                cookie: None,
             },
         )
     }
@@ -287,12 +294,11 @@ impl Proxy {
     }
 }
 
-/// What the gateway says of itself: it takes what its routes take.
-fn options() -> Response<Body> {
-    let mut response = Response::new(Body::local(Bytes::new()));
-    response.headers_mut().insert(
-        ALLOW,
-        HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"),
-    );
-    response
+/// A version as access lines call it.
+const fn protocol(version: Version) -> &'static str {
+    match version {
+        Version::HTTP_2 => "HTTP/2",
+        Version::HTTP_10 => "HTTP/1.0",
+        _ => "HTTP/1.1",
+    }
 }

@@ -4,15 +4,18 @@
 //! look anything up by name on the request path.
 
 use std::cell::RefCell;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::request::Parts as Head;
 use http::{HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
 use super::limit::Told;
-use super::route::Route;
+use super::route::{Parameters, Route, asked_host, host_name};
+use super::template::{Asked, Facts};
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
@@ -105,7 +108,10 @@ impl Recorder {
 pub(super) struct Context {
     pub(super) started: Instant,
     pub(super) request_id: HeaderValue,
+    /// The address the request is from.
+    pub(super) address: IpAddr,
     pub(super) client: ClientId,
+    pub(super) protocol: &'static str,
     pub(super) method: Method,
     pub(super) uri: Uri,
     pub(super) upstream: Option<UpstreamName>,
@@ -114,6 +120,10 @@ pub(super) struct Context {
     pub(super) decision: &'static str,
     /// What the route's limits said.
     pub(super) limit: Option<Told>,
+    /// The values of the path's parameters, where the route speaks of them.
+    pub(super) parameters: Option<Parameters>,
+    /// What the client is to show next time, to be sent where it was sent now.
+    pub(super) cookie: Option<HeaderValue>,
 }
 
 /// The record of one request; written when it is dropped.
@@ -150,6 +160,34 @@ impl Record {
     /// The route, once known.
     pub(super) const fn route(&self) -> Option<&Rc<Route>> {
         self.route.as_ref()
+    }
+
+    /// What templates may speak of.
+    pub(super) fn facts(&self, retry_after: u64) -> Facts<'_> {
+        let context = &self.context;
+        Facts {
+            request_id: context.request_id.to_str().unwrap_or_default(),
+            retry_after,
+            route: self
+                .route()
+                .map_or("", |route| route.settings.name.as_str()),
+            client: context.address,
+            parameters: context.parameters.as_deref().unwrap_or_default(),
+            asked: Asked::default(),
+        }
+    }
+
+    /// What redirects may speak of.
+    pub(super) fn asked<'a>(&'a self, scheme: &'a str, head: &'a Head) -> Facts<'a> {
+        let asked = Asked {
+            scheme,
+            host: host_name(asked_host(head)),
+            uri: head.uri.path_and_query().map_or("/", |uri| uri.as_str()),
+        };
+        Facts {
+            asked,
+            ..self.facts(0)
+        }
     }
 
     /// The answer's head is known.
@@ -194,6 +232,7 @@ impl Drop for Record {
         access.record(&Entry {
             request_id: context.request_id.to_str().unwrap_or_default(),
             client: &context.client,
+            protocol: context.protocol,
             method: context.method.as_str(),
             route: self.route.as_ref().map_or("-", |_| &metrics.name),
             path: context.uri.path(),

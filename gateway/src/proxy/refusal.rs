@@ -10,6 +10,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::body::Body;
 use super::sanity::Fault;
+use super::settings::AnswerKind;
 use crate::policy::ids::PolicyName;
 use crate::policy::units::Micros;
 
@@ -43,6 +44,10 @@ pub(super) enum Refusal {
     OnlyIfCached,
     /// No connection to the upstream.
     ConnectFailed,
+    /// No TLS with the upstream.
+    TlsFailed,
+    /// The upstream is not who it should be.
+    BadCertificate,
     /// The upstream's answer broke HTTP, or never came whole.
     BrokenResponse,
     /// The upstream's answer can be read in more than one way.
@@ -151,10 +156,33 @@ impl Refusal {
             Self::CircuitOpen { .. }
                 | Self::NoEndpoint
                 | Self::ConnectFailed
+                | Self::TlsFailed
+                | Self::BadCertificate
                 | Self::BrokenResponse
                 | Self::AmbiguousResponse
                 | Self::UpstreamTimeout
         )
+    }
+
+    /// By what answers of the configuration's own are told apart.
+    pub(super) const fn kind(&self) -> Option<AnswerKind> {
+        Some(match self {
+            Self::NoRoute => AnswerKind::NotFound,
+            Self::MethodNotAllowed(_) => AnswerKind::MethodNotAllowed,
+            Self::Faulty(Fault::BodyTooLarge | Fault::HeadTooLarge | Fault::UriTooLong) => {
+                AnswerKind::TooLarge
+            }
+            Self::BadRequest(_) | Self::Faulty(_) => AnswerKind::BadRequest,
+            Self::Limited { .. } => AnswerKind::Limited,
+            Self::CircuitOpen { .. } | Self::NoEndpoint => AnswerKind::CircuitOpen,
+            Self::UpstreamTimeout => AnswerKind::Timeout,
+            Self::ConnectFailed
+            | Self::TlsFailed
+            | Self::BadCertificate
+            | Self::BrokenResponse
+            | Self::AmbiguousResponse => AnswerKind::BadGateway,
+            Self::Expectation | Self::NotImplemented(_) | Self::OnlyIfCached => return None,
+        })
     }
 
     /// What the access log calls it.
@@ -244,6 +272,22 @@ impl Refusal {
                 BLANK,
                 "Bad Gateway",
                 "No connection to the service could be made.",
+            ),
+            Self::TlsFailed => shape(
+                StatusCode::BAD_GATEWAY,
+                "tls_failed",
+                "tls_protocol_error",
+                BLANK,
+                "Bad Gateway",
+                "No secure connection to the service could be made.",
+            ),
+            Self::BadCertificate => shape(
+                StatusCode::BAD_GATEWAY,
+                "bad_certificate",
+                "tls_certificate_error",
+                BLANK,
+                "Bad Gateway",
+                "The service could not prove who it is.",
             ),
             Self::BrokenResponse => shape(
                 StatusCode::BAD_GATEWAY,

@@ -8,6 +8,8 @@ use http::request::Parts as Head;
 use http::uri::{Authority, Scheme};
 use http::{HeaderValue, Method, StatusCode, Uri, Version};
 
+use super::http2;
+use super::path;
 use super::refusal::Refusal;
 use super::settings::{Strictness, Underscores};
 
@@ -39,12 +41,17 @@ pub(super) enum Asked {
     Gateway,
 }
 
+const UNREADABLE: Refusal = Refusal::BadRequest("The path cannot be read.");
+
 const fn bad<T>(detail: &'static str) -> Result<T, Refusal> {
     Err(Refusal::BadRequest(detail))
 }
 
 /// Checks a request's head, and takes off what `strictness` takes off.
 pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked, Refusal> {
+    if head.version == Version::HTTP_2 {
+        http2::request(head)?;
+    }
     host(head)?;
     underscores(&mut head.headers, strictness.underscores)?;
     if let Some(expect) = head.headers.get(EXPECT)
@@ -70,8 +77,8 @@ pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked,
     }) {
         return Err(Refusal::Faulty(Fault::BodyTooLarge));
     }
-    if strictness.refuse_dot_segments && has_dot_segment(head.uri.path()) {
-        return bad("The path holds dot segments, which servers resolve differently.");
+    if let Some(normal) = path::normal(head.uri.path(), strictness).or_else(bad)? {
+        head.uri = path::replaced(&head.uri, &normal).ok_or(UNREADABLE)?;
     }
     forwards(head)
 }
@@ -129,60 +136,6 @@ fn target(method: &Method, uri: &Uri) -> Result<(), Refusal> {
         path if path.starts_with('/') => Ok(()),
         _ => bad("The target is not a path."),
     }
-}
-
-/// Whether a server that decodes and resolves the path would end up elsewhere: a segment that is `.` or `..`, plain or encoded,
-/// between slashes or backslashes, plain or encoded. A path parameter (`..;x`) does not hide one.
-fn has_dot_segment(path: &str) -> bool {
-    let bytes = path.as_bytes();
-    // Most paths hold nothing that could hide or be one.
-    if memchr::memchr2(b'%', b'\\', bytes).is_none() && memchr::memmem::find(bytes, b"/.").is_none()
-    {
-        return false;
-    }
-    let mut segment = Segment::default();
-    let mut rest = bytes;
-    while let Some((byte, after)) = decoded(rest) {
-        rest = after;
-        match byte {
-            0 => return true,
-            b'/' | b'\\' => {
-                if segment.is_dots() {
-                    return true;
-                }
-                segment = Segment::default();
-            }
-            b'.' if !segment.parameters => segment.dots += 1,
-            b';' => segment.parameters = true,
-            _ if !segment.parameters => segment.others = true,
-            _ => {}
-        }
-    }
-    segment.is_dots()
-}
-
-#[derive(Default)]
-struct Segment {
-    dots: usize,
-    others: bool,
-    parameters: bool,
-}
-
-impl Segment {
-    const fn is_dots(&self) -> bool {
-        !self.others && matches!(self.dots, 1 | 2)
-    }
-}
-
-/// The first byte of what `path` means, and the rest of it. Decoded once: `%252e` is no dot to anybody who decodes once.
-fn decoded(path: &[u8]) -> Option<(u8, &[u8])> {
-    let digit = |byte: &u8| char::from(*byte).to_digit(16);
-    if let [b'%', high, low, rest @ ..] = path
-        && let (Some(high), Some(low)) = (digit(high), digit(low))
-    {
-        return Some((u8::try_from(high * 16 + low).unwrap_or_default(), rest));
-    }
-    path.split_first().map(|(byte, rest)| (*byte, rest))
 }
 
 /// RFC 9110, section 7.6.2: TRACE and OPTIONS count the hops they may take.
@@ -268,42 +221,6 @@ pub(super) fn response(
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_dot_segment_is_found_however_it_is_written() {
-        for path in [
-            "/..",
-            "/.",
-            "/a/../b",
-            "/a/./b",
-            "/a/%2e%2e/b",
-            "/a/.%2E",
-            "/a%2f..%2fb",
-            "/a/..;x=1/b",
-            "/a\\..\\b",
-            "/a%5C..",
-            "/%2e",
-            "/a%00b",
-            "/../",
-        ] {
-            assert!(has_dot_segment(path), "{path}");
-        }
-        for path in [
-            "/",
-            "/a",
-            "/a.b/c..d",
-            "/...",
-            "/.well-known/x",
-            "/a//b",
-            "/a%2Fb",
-            "/%252e%252e/",
-            "/a%2",
-            "/..a",
-            "/;..",
-        ] {
-            assert!(!has_dot_segment(path), "{path}");
-        }
-    }
 
     #[test]
     fn a_host_is_a_host_and_a_port() {

@@ -50,15 +50,8 @@ impl Http1 {
         }
         Self {
             builder,
-            limits: Limits {
-                head: settings.max_header_bytes,
-                headers: settings.max_headers,
-                uri: settings.max_uri_bytes,
-            },
-            times: Times {
-                head: settings.header_timeout,
-                keepalive: settings.keepalive_timeout,
-            },
+            limits: Limits::new(settings),
+            times: Times::new(settings),
         }
     }
 
@@ -68,7 +61,7 @@ impl Http1 {
         proxy: &Rc<Proxy>,
         peer: &Peer,
         stream: T,
-        first: &[u8],
+        first: Vec<u8>,
         mut drain: Signal,
     ) where
         T: AsyncRead + AsyncWrite + Unpin + 'static,

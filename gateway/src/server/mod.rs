@@ -10,12 +10,14 @@ mod connection;
 mod caps;
 mod guard;
 mod http1;
+mod http2;
+mod opening;
 mod worker;
 pub mod drain;
 
 pub use caps::Caps;
 pub use listener::{Bound, bind, bind_alone};
-pub use worker::{Worker, spawn};
+pub use worker::{Entrance, Worker, spawn};
 
 #[cfg(doc)]
 use crate::proxy::Proxy;

@@ -26,8 +26,23 @@ pub struct Settings {
     pub max_headers: usize,
     /// The longest request target, in bytes.
     pub max_uri_bytes: usize,
+    /// HTTP/2.
+    pub http2: Http2Settings,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub drain_timeout: Duration,
     /// How long readiness fails before the listener closes, so that load balancers look away first.
     pub drain_delay: Duration,
+}
+
+/// HTTP/2 as configured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Http2Settings {
+    /// Whether it is spoken in clear, to clients that begin with it.
+    pub cleartext: bool,
+    /// Requests in flight on one connection.
+    pub max_concurrent_streams: u32,
+    /// Bytes of one request's body that may wait here.
+    pub stream_window: u32,
+    /// Bytes of all bodies of one connection that may wait here.
+    pub connection_window: u32,
 }

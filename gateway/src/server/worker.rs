@@ -20,12 +20,35 @@ use super::connection::Serve;
 use super::drain::{Phase, Signal};
 use super::settings::Settings;
 use crate::proxy::Proxy;
-use crate::telemetry::enter_shard;
+use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Counter, enter_shard};
 
 /// How often a worker does what need not be done for each request.
 const TICK: Duration = Duration::from_millis(200);
 /// How long to let the system recover when it has no file or memory for one more connection.
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
+
+/// What every worker's door has in common.
+#[derive(Clone, Debug)]
+pub struct Entrance {
+    signal: Signal,
+    caps: Arc<Caps>,
+    metrics: Arc<Metrics>,
+    shed: Arc<Counter>,
+}
+
+impl Entrance {
+    /// A door that closes when `signal` says so, and through which `caps` lets.
+    #[must_use]
+    pub fn new(signal: Signal, caps: Arc<Caps>, metrics: Arc<Metrics>) -> Self {
+        Self {
+            signal,
+            caps,
+            shed: metrics.connections_ended.with(&["cap"]),
+            metrics,
+        }
+    }
+}
 
 /// A running data-plane thread.
 #[derive(Debug)]
@@ -53,8 +76,7 @@ pub fn spawn<F>(
     index: usize,
     socket: TcpListener,
     settings: &Settings,
-    signal: Signal,
-    caps: Arc<Caps>,
+    entrance: Entrance,
     proxy: F,
 ) -> io::Result<Worker>
 where
@@ -70,8 +92,8 @@ where
                 .enable_all()
                 .build_local(LocalOptions::default())?;
             runtime.block_on(async move {
-                let serve = Rc::new(Serve::new(proxy()?, &settings));
-                run(socket, &serve, signal, &caps, settings.drain_timeout).await
+                let serve = Rc::new(Serve::new(proxy()?, &settings, &entrance.metrics));
+                run(socket, &serve, &entrance, settings.drain_timeout).await
             })
         })?;
     Ok(Worker { thread })
@@ -80,13 +102,12 @@ where
 async fn run(
     socket: TcpListener,
     serve: &Rc<Serve>,
-    signal: Signal,
-    caps: &Arc<Caps>,
+    entrance: &Entrance,
     drain_timeout: Duration,
 ) -> io::Result<()> {
     let open = Rc::new(Open::default());
     let ticking = tokio::task::spawn_local(tick(Rc::clone(serve)));
-    accept(socket, serve, &open, signal, caps).await?;
+    accept(socket, serve, &open, entrance).await?;
     if timeout(drain_timeout, open.none_left()).await.is_err() {
         tracing::warn!(event = "drain_deadline", connections = open.count.get());
     }
@@ -100,11 +121,10 @@ async fn accept(
     socket: TcpListener,
     serve: &Rc<Serve>,
     open: &Rc<Open>,
-    signal: Signal,
-    caps: &Arc<Caps>,
+    entrance: &Entrance,
 ) -> io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(socket)?;
-    let mut stop = signal.clone();
+    let mut stop = entrance.signal.clone();
     loop {
         let accepted = tokio::select! {
             biased;
@@ -112,7 +132,7 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => start(serve, open, &signal, caps, stream, address),
+            Ok((stream, address)) => start(serve, open, entrance, stream, address),
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 tracing::error!(event = "accept_failed", %error);
@@ -126,7 +146,7 @@ async fn accept(
     });
     let mut waiting = Box::pin(waiting);
     while let Some((stream, address)) = waiting.as_mut().await {
-        start(serve, open, &signal, caps, stream, address);
+        start(serve, open, entrance, stream, address);
     }
     Ok(())
 }
@@ -134,17 +154,17 @@ async fn accept(
 fn start(
     serve: &Rc<Serve>,
     open: &Rc<Open>,
-    signal: &Signal,
-    caps: &Arc<Caps>,
+    entrance: &Entrance,
     stream: TcpStream,
     address: SocketAddr,
 ) {
     // Shed before anything is spent on it.
-    let Some(place) = Caps::enter(caps, address.ip()) else {
+    let Some(place) = Caps::enter(&entrance.caps, address.ip()) else {
+        entrance.shed.inc();
         return;
     };
     let guard = Open::enter(open);
-    let (serve, signal) = (Rc::clone(serve), signal.clone());
+    let (serve, signal) = (Rc::clone(serve), entrance.signal.clone());
     tokio::task::spawn_local(async move {
         serve.connection(stream, address, signal).await;
         drop((guard, place));

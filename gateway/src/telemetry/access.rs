@@ -23,6 +23,8 @@ pub struct Entry<'a, C> {
     pub request_id: &'a str,
     /// Whom it was counted for.
     pub client: &'a C,
+    /// The version of HTTP the client spoke, as `HTTP/1.1`.
+    pub protocol: &'a str,
     /// The method, as sent.
     pub method: &'a str,
     /// The route's name, or `-`.
@@ -128,6 +130,7 @@ impl Lines {
             object.millis(key!("upstream_duration_ms"), duration);
         }
         object.number(key!("attempts"), entry.attempts);
+        object.text(key!("protocol"), entry.protocol);
         object.text(key!("decision"), entry.decision);
         object.end();
     }
@@ -167,6 +170,7 @@ mod tests {
         let entry = Entry {
             request_id: "abc",
             client: &"192.0.2.1",
+            protocol: "HTTP/1.1",
             method: "GET",
             route: "proxy",
             path: "/proxy/\"quoted\"\n",

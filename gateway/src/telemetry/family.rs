@@ -134,6 +134,17 @@ impl<M: Sample> Family<M> {
         Arc::clone(children.entry(key).or_default())
     }
 
+    /// Forgets the child with these label values, because what they name is gone.
+    pub fn remove(&self, values: &[&str]) {
+        let key: Vec<String> = values.iter().map(|value| (*value).to_owned()).collect();
+        let mut children = self
+            .0
+            .children
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        children.remove(&key);
+    }
+
     /// Every child with its label values.
     #[must_use]
     pub fn children(&self) -> Vec<(Vec<String>, Arc<M>)> {

@@ -30,6 +30,14 @@ pub struct Metrics {
     pub upstream_requests: Family<Counter>,
     /// `gateway_upstream_request_duration_seconds{upstream}`
     pub upstream_duration: Family<Histogram>,
+    /// `gateway_upstream_endpoint_healthy{upstream,endpoint}`
+    pub endpoint_healthy: Family<Gauge>,
+    /// `gateway_upstream_endpoint_ejections_total{upstream,endpoint}`
+    pub endpoint_ejections: Family<Total>,
+    /// `gateway_upstream_endpoint_in_flight{upstream,endpoint}`
+    pub endpoint_in_flight: Family<Gauge>,
+    /// `gateway_split_requests_total{route,upstream}`
+    pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
@@ -60,6 +68,8 @@ pub struct Metrics {
     pub store_duration: Family<Histogram>,
     /// `gateway_replicas`
     pub replicas: Arc<Gauge>,
+    /// `gateway_client_connections_ended_total{reason}`
+    pub connections_ended: Family<Counter>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -109,6 +119,30 @@ impl Metrics {
                 "gateway_upstream_request_duration_seconds",
                 "Time from an attempt's start to the upstream's response head.",
                 &["upstream"],
+            ),
+            endpoint_healthy: family(
+                registry,
+                "gateway_upstream_endpoint_healthy",
+                "1 while an endpoint takes requests, 0 while checks fail or it is left out.",
+                &["upstream", "endpoint"],
+            ),
+            endpoint_ejections: family(
+                registry,
+                "gateway_upstream_endpoint_ejections_total",
+                "Times an endpoint was left out because its requests kept failing.",
+                &["upstream", "endpoint"],
+            ),
+            endpoint_in_flight: family(
+                registry,
+                "gateway_upstream_endpoint_in_flight",
+                "Attempts at an endpoint whose answer is not complete, as of the last tick.",
+                &["upstream", "endpoint"],
+            ),
+            split_requests: family(
+                registry,
+                "gateway_split_requests_total",
+                "Requests of a route that is split, by the upstream chosen.",
+                &["route", "upstream"],
             ),
             retries: family(
                 registry,
@@ -194,6 +228,12 @@ impl Metrics {
                 registry,
                 "gateway_replicas",
                 "Replicas that share the store, as last heard.",
+            ),
+            connections_ended: family(
+                registry,
+                "gateway_client_connections_ended_total",
+                "Connections of clients that the gateway ended in self-defence, by why.",
+                &["reason"],
             ),
             log_lines_dropped: single(
                 registry,

@@ -8,7 +8,7 @@ use http::{Request, Response};
 use super::body::{RequestBody, ResponseBody, UploadFault, UploadState};
 use super::connect::connect;
 use super::endpoint::Endpoint;
-use super::pool::Sender;
+use super::link::Failed;
 
 /// A response head with its streaming body.
 pub type Received = Response<ResponseBody>;
@@ -25,6 +25,15 @@ pub enum AttemptError {
     /// No connection in time. Nothing was sent.
     #[error("connecting took too long")]
     ConnectTimeout,
+    /// No TLS on the connection. Nothing was sent.
+    #[error("agreeing on TLS: {0}")]
+    Tls(io::Error),
+    /// The endpoint's certificate is not believed. Nothing was sent.
+    #[error("the endpoint's certificate: {0}")]
+    Certificate(io::Error),
+    /// The endpoint says that it has not looked at the request (RFC 9113, section 8.7).
+    #[error("the endpoint refused the stream")]
+    Refused,
     /// No response head in time.
     #[error("no response in time")]
     Timeout,
@@ -43,16 +52,39 @@ impl AttemptError {
         match self {
             Self::Connect(_) => "connect_error",
             Self::ConnectTimeout => "connect_timeout",
+            Self::Tls(_) | Self::Certificate(_) => "tls_error",
+            Self::Refused => "refused",
             Self::Timeout => "timeout",
             Self::Broken(_) => "broken",
             Self::Client(_) => "client_gone",
         }
     }
 
-    /// Whether the endpoint cannot have seen any of the request.
+    /// Whether the endpoint cannot have acted on any of the request.
     #[must_use]
     pub const fn nothing_sent(&self) -> bool {
-        matches!(self, Self::Connect(_) | Self::ConnectTimeout)
+        match self {
+            Self::Connect(_)
+            | Self::ConnectTimeout
+            | Self::Tls(_)
+            | Self::Certificate(_)
+            | Self::Refused => true,
+            Self::Timeout | Self::Broken(_) | Self::Client(_) => false,
+        }
+    }
+
+    /// The same error for another request that waited for the same connection.
+    pub(super) fn echo(&self) -> Self {
+        let copy = |error: &io::Error| io::Error::new(error.kind(), error.to_string());
+        match self {
+            Self::Connect(error) => Self::Connect(copy(error)),
+            Self::Tls(error) => Self::Tls(copy(error)),
+            Self::Certificate(error) => Self::Certificate(copy(error)),
+            Self::ConnectTimeout => Self::ConnectTimeout,
+            Self::Refused | Self::Timeout | Self::Broken(_) | Self::Client(_) => {
+                Self::Connect(io::ErrorKind::ConnectionAborted.into())
+            }
+        }
     }
 
     /// Whether the upstream is to blame.
@@ -62,66 +94,47 @@ impl AttemptError {
     }
 }
 
-/// Sends `request` on an idle connection or a new one.
+/// Sends `request` on a connection that is there or a new one. A request that was not sent, or that the endpoint says it has not
+/// looked at, is sent again here and does not count as another attempt; the latter once.
 pub(super) async fn send(
     endpoint: &Rc<Endpoint>,
     mut request: Request<RequestBody>,
 ) -> Result<Received, AttemptError> {
     let upload = request.body().upload();
-    for _ in 0..STALE_CONNECTIONS {
-        let Some(sender) = endpoint.pool().take() else {
-            break;
+    let offer = endpoint.offer(&request);
+    let mut was_refused = false;
+    for turn in 0..=STALE_CONNECTIONS {
+        let pooled = endpoint.pooled(offer).filter(|_| turn < STALE_CONNECTIONS);
+        let is_new = pooled.is_none();
+        let link = match pooled {
+            Some(link) => link,
+            // In a box: most requests need no new connection, and its state is large.
+            None => Box::pin(connect(endpoint, offer)).await?,
         };
-        match exchange(sender, request).await {
-            Ok((response, sender)) => return Ok(body(endpoint, response, sender, upload)),
-            Err(Exchange::Unsent(unsent)) => request = *unsent,
-            Err(Exchange::Broken(error)) => return Err(blame(error, &upload)),
+        match link.exchange(endpoint, request).await {
+            Ok((response, link)) => {
+                return Ok(
+                    response.map(|incoming| ResponseBody::new(incoming, endpoint, link, upload))
+                );
+            }
+            Err(Failed::Unsent(unsent)) if !is_new => request = *unsent,
+            Err(Failed::Refused(Some(again))) if !was_refused => {
+                was_refused = true;
+                request = *again;
+            }
+            Err(failed) => return Err(blame(failed, upload.as_deref())),
         }
     }
-    let sender = connect(endpoint).await?;
-    match exchange(sender, request).await {
-        Ok((response, sender)) => Ok(body(endpoint, response, sender, upload)),
-        Err(Exchange::Unsent(_)) => {
-            Err(AttemptError::Connect(io::ErrorKind::ConnectionReset.into()))
-        }
-        Err(Exchange::Broken(error)) => Err(blame(error, &upload)),
-    }
+    Err(AttemptError::Refused)
 }
 
-enum Exchange {
-    /// The connection was dead before a byte was written: the request is whole.
-    Unsent(Box<Request<RequestBody>>),
-    Broken(hyper::Error),
-}
-
-async fn exchange(
-    mut sender: Sender,
-    request: Request<RequestBody>,
-) -> Result<(Response<hyper::body::Incoming>, Sender), Exchange> {
-    if sender.ready().await.is_err() {
-        return Err(Exchange::Unsent(Box::new(request)));
-    }
-    match sender.try_send_request(request).await {
-        Ok(response) => Ok((response, sender)),
-        Err(mut error) => Err(match error.take_message() {
-            Some(request) => Exchange::Unsent(Box::new(request)),
-            None => Exchange::Broken(error.into_error()),
-        }),
-    }
-}
-
-fn body(
-    endpoint: &Rc<Endpoint>,
-    response: Response<hyper::body::Incoming>,
-    sender: Sender,
-    upload: Option<Rc<UploadState>>,
-) -> Received {
-    response.map(|incoming| ResponseBody::new(incoming, endpoint, sender, upload))
-}
-
-fn blame(error: hyper::Error, upload: &Option<Rc<UploadState>>) -> AttemptError {
-    match upload.as_ref().and_then(|upload| upload.fault()) {
-        Some(fault) => AttemptError::Client(fault),
-        None => AttemptError::Broken(error),
+fn blame(failed: Failed, upload: Option<&UploadState>) -> AttemptError {
+    match failed {
+        Failed::Unsent(_) => AttemptError::Connect(io::ErrorKind::ConnectionReset.into()),
+        Failed::Refused(_) => AttemptError::Refused,
+        Failed::Broken(error) => match upload.and_then(UploadState::fault) {
+            Some(fault) => AttemptError::Client(fault),
+            None => AttemptError::Broken(error),
+        },
     }
 }

@@ -15,7 +15,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::endpoint::{Endpoint, InFlight};
-use super::pool::Sender;
+use super::link::Link;
 
 /// What a client did wrong with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -240,7 +240,7 @@ pub struct ResponseBody {
 /// The connection, kept with the body until it can be used again.
 struct Exchange {
     endpoint: Rc<Endpoint>,
-    sender: Sender,
+    link: Link,
     upload: Option<Rc<UploadState>>,
 }
 
@@ -256,13 +256,13 @@ impl ResponseBody {
     pub(super) fn new(
         incoming: Incoming,
         endpoint: &Rc<Endpoint>,
-        sender: Sender,
+        link: Link,
         upload: Option<Rc<UploadState>>,
     ) -> Self {
         let idle = IdleTimer::new(endpoint.idle_timeout());
         let exchange = Exchange {
             endpoint: Rc::clone(endpoint),
-            sender,
+            link,
             upload,
         };
         let mut body = Self {
@@ -286,12 +286,12 @@ impl ResponseBody {
     fn complete(&mut self) {
         if let Some(Exchange {
             endpoint,
-            sender,
+            link,
             upload,
         }) = self.exchange.take()
             && upload.is_none_or(|upload| upload.complete.get())
         {
-            endpoint.pool().put(sender);
+            endpoint.pool().put(link);
         }
         self.in_flight = None;
     }

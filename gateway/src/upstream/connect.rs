@@ -1,23 +1,120 @@
-//! Opening a connection to an endpoint. Must not: keep one.
+//! Opening a connection to an endpoint.
+//!
+//! Guarantees: a connection, its TLS included, is there within the endpoint's connect timeout; requests that need an HTTP/2
+//! connection at the same time open one, not one each, and share its failure too. Must not: keep an HTTP/1.1 connection.
 
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use super::attempt::AttemptError;
 use super::endpoint::Endpoint;
-use super::pool::Sender;
+use super::link::{Line, Link};
+use super::multiplexed::{self, Trunk};
+use super::tls::{Offer, is_certificate_error};
 
-/// Connects, within the endpoint's connect timeout, and leaves the connection's work to a task of this thread.
-pub(super) async fn connect(endpoint: &Rc<Endpoint>) -> Result<Sender, AttemptError> {
-    let open = open(endpoint);
-    let stream = tokio::time::timeout(endpoint.connect_timeout(), open)
-        .await
-        .map_err(|_| AttemptError::ConnectTimeout)?
-        .map_err(AttemptError::Connect)?;
+/// Whose turn it is to open a connection that others will share.
+#[derive(Debug, Default)]
+pub(super) struct Turns {
+    lock: Mutex<()>,
+    failures: Cell<u64>,
+    last: RefCell<Option<AttemptError>>,
+    /// Given the choice, the endpoint chose HTTP/1.1: there is nothing to share.
+    prefers_http1: Cell<bool>,
+}
+
+/// A connection that was just opened.
+enum Opened {
+    Http1(Line),
+    Http2(Rc<Trunk>),
+}
+
+/// A place on a new connection, or on one that somebody else has opened meanwhile.
+pub(super) async fn connect(endpoint: &Endpoint, offer: Offer) -> Result<Link, AttemptError> {
+    let turns = endpoint.turns();
+    let alone = offer == Offer::Http1 || (offer == Offer::Either && turns.prefers_http1.get());
+    if alone {
+        return open(endpoint, offer)
+            .await
+            .map(|opened| place(endpoint, opened));
+    }
+    let seen = turns.failures.get();
+    let _turn = turns.lock.lock().await;
+    if let Some(stream) = endpoint.pool().stream() {
+        return Ok(Link::Http2(stream));
+    }
+    if turns.failures.get() != seen
+        && let Some(error) = &*turns.last.borrow()
+    {
+        return Err(error.echo());
+    }
+    match open(endpoint, offer).await {
+        Ok(opened) => {
+            let is_http1 = matches!(opened, Opened::Http1(_));
+            turns.prefers_http1.set(is_http1);
+            Ok(place(endpoint, opened))
+        }
+        Err(error) => {
+            turns.failures.set(turns.failures.get() + 1);
+            turns.last.replace(Some(error.echo()));
+            Err(error)
+        }
+    }
+}
+
+fn place(endpoint: &Endpoint, opened: Opened) -> Link {
+    match opened {
+        Opened::Http1(line) => Link::Http1(line),
+        Opened::Http2(trunk) => {
+            let stream = trunk.stream();
+            endpoint.pool().share(trunk);
+            Link::Http2(stream)
+        }
+    }
+}
+
+async fn open(endpoint: &Endpoint, offer: Offer) -> Result<Opened, AttemptError> {
+    match timeout(endpoint.connect_timeout(), begin(endpoint, offer)).await {
+        Ok(opened) => opened,
+        Err(_) => Err(AttemptError::ConnectTimeout),
+    }
+}
+
+async fn begin(endpoint: &Endpoint, offer: Offer) -> Result<Opened, AttemptError> {
+    let stream = dial(endpoint).await.map_err(AttemptError::Connect)?;
+    let Some(tls) = endpoint.tls() else {
+        return speak(endpoint, stream, offer == Offer::Http2).await;
+    };
+    let host = endpoint.authority().host();
+    match tls.connect(host, offer, stream).await {
+        Ok((stream, is_h2)) => speak(endpoint, stream, is_h2).await,
+        Err(error) => {
+            tracing::warn!(event = "upstream_tls_failed", endpoint = %endpoint.authority(), %error);
+            Err(if is_certificate_error(&error) {
+                AttemptError::Certificate(error)
+            } else {
+                AttemptError::Tls(error)
+            })
+        }
+    }
+}
+
+async fn speak<T>(endpoint: &Endpoint, stream: T, is_h2: bool) -> Result<Opened, AttemptError>
+where
+    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let born = endpoint.pool().birth();
+    if is_h2 {
+        let trunk = multiplexed::handshake(stream, born).await;
+        return trunk.map(Opened::Http2).map_err(AttemptError::Broken);
+    }
     let (sender, connection) = http1::Builder::new()
         .writev(false)
         .handshake(TokioIo::new(stream))
@@ -27,14 +124,19 @@ pub(super) async fn connect(endpoint: &Rc<Endpoint>) -> Result<Sender, AttemptEr
     tokio::task::spawn_local(async move {
         let _ = connection.with_upgrades().await;
     });
-    Ok(sender)
+    Ok(Opened::Http1(Line::new(sender, born)))
 }
 
-async fn open(endpoint: &Endpoint) -> io::Result<TcpStream> {
-    let authority = endpoint.authority();
-    let host = authority.host();
-    let port = authority.port_u16().unwrap_or(80);
-    let stream = TcpStream::connect((host.trim_matches(['[', ']']), port)).await?;
+async fn dial(endpoint: &Endpoint) -> io::Result<TcpStream> {
+    let stream = match endpoint.address() {
+        Some(address) => TcpStream::connect(address).await?,
+        None => {
+            let authority = endpoint.authority();
+            let host = authority.host().trim_matches(['[', ']']);
+            let port = authority.port_u16().unwrap_or(endpoint.default_port());
+            TcpStream::connect((host, port)).await?
+        }
+    };
     stream.set_nodelay(true)?;
     Ok(stream)
 }

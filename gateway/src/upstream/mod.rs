@@ -1,60 +1,75 @@
 //! Floor 1a: the far side of a request. An [`Upstream`] is a name and interchangeable endpoints, with connections of the calling
-//! thread's own.
+//! thread's own. Who the endpoints are and how they fare the threads share: a [`Membership`] each, all in the [`Directory`].
 //!
 //! Guarantees: one attempt is one call to [`Upstream::send`], which ends within the upstream's timeout; what it took is given
 //! back by guards. Must not: retry an attempt that reached the endpoint, know a route, a limit or a circuit.
 
 pub mod settings;
 mod body;
+mod tls;
+mod anyone;
+mod link;
+mod multiplexed;
 mod connect;
 mod endpoint;
 mod pool;
 mod attempt;
+mod member;
+mod membership;
+mod choice;
+mod check;
+mod resolve;
+mod directory;
 
 pub use attempt::{AttemptError, Received};
 pub use body::{RequestBody, ResponseBody, UploadBounds, UploadFault, UploadState};
+pub use choice::PickHint;
+pub use directory::Directory;
 pub use endpoint::{Endpoint, InFlight};
+pub use member::{Member, MemberSnapshot, Standing};
+pub use membership::{Change, Hook, Membership};
+pub use tls::server_name;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::{Request, StatusCode};
 
 use crate::policy::ids::UpstreamName;
-use settings::Settings;
+use choice::View;
+use settings::{HashKey, Rule};
 
 /// A set of interchangeable endpoints, as one data-plane thread sees it.
 #[derive(Debug)]
 pub struct Upstream {
-    name: UpstreamName,
+    membership: Arc<Membership>,
     timeout: Duration,
     failure_statuses: Vec<u16>,
-    endpoints: Vec<Rc<Endpoint>>,
-    next: Cell<usize>,
+    view: RefCell<View>,
+    load: Rc<Cell<usize>>,
 }
 
 impl Upstream {
     /// An upstream with no connections yet. Threads start at different endpoints: `offset` is the thread's number.
     #[must_use]
-    pub fn new(settings: &Settings, offset: usize) -> Self {
-        let endpoints = settings
-            .endpoints
-            .iter()
-            .map(|one| Rc::new(Endpoint::new(one, settings)));
+    pub fn new(membership: &Arc<Membership>, offset: usize) -> Self {
+        let settings = membership.settings();
+        let load = Rc::default();
         Self {
-            name: settings.name.clone(),
             timeout: settings.timeout,
             failure_statuses: settings.failure_statuses.clone(),
-            endpoints: endpoints.collect(),
-            next: Cell::new(offset),
+            view: RefCell::new(View::new(membership, &[], &load, offset)),
+            membership: Arc::clone(membership),
+            load,
         }
     }
 
     /// Its configured name.
     #[must_use]
-    pub const fn name(&self) -> &UpstreamName {
-        &self.name
+    pub fn name(&self) -> &UpstreamName {
+        &self.membership.settings().name
     }
 
     /// The longest one attempt may take to its response head.
@@ -69,14 +84,23 @@ impl Upstream {
         self.failure_statuses.contains(&status.as_u16())
     }
 
-    /// The endpoint for the next attempt: round robin.
+    /// What a [`PickHint`] should hold the hash of; none where nothing is hashed.
     #[must_use]
-    pub fn pick(&self) -> Option<Rc<Endpoint>> {
-        let turn = self.next.get();
-        self.next.set(turn.wrapping_add(1));
-        self.endpoints
-            .get(turn % self.endpoints.len().max(1))
-            .cloned()
+    pub fn hash_key(&self) -> Option<&HashKey> {
+        match &self.membership.settings().balance.rule {
+            Rule::Hash { key, .. } => Some(key),
+            Rule::RoundRobin | Rule::LeastLoaded => None,
+        }
+    }
+
+    /// The endpoint for the next attempt; none where no endpoint may be asked. One that this request has not tried is preferred.
+    #[must_use]
+    pub fn pick(&self, hint: PickHint<'_>) -> Option<Rc<Endpoint>> {
+        let mut view = self.view.borrow_mut();
+        if view.generation() != self.membership.generation() {
+            view.renew(&self.membership, &self.load);
+        }
+        view.pick(hint, self.load.get())
     }
 
     /// Sends one request to `endpoint` and waits for the response head.
@@ -90,20 +114,44 @@ impl Upstream {
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
-        match tokio::time::timeout(self.timeout, attempt::send(endpoint, request)).await {
-            Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
-            // What the client has not sent yet, the upstream cannot answer.
-            Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
-                Err(AttemptError::Client(UploadFault::TooSlow))
+        let result =
+            match tokio::time::timeout(self.timeout, attempt::send(endpoint, request)).await {
+                Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
+                // What the client has not sent yet, the upstream cannot answer.
+                Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
+                    Err(AttemptError::Client(UploadFault::TooSlow))
+                }
+                Err(_) => Err(AttemptError::Timeout),
+            };
+        self.report(endpoint, &result);
+        result
+    }
+
+    /// What an attempt says of its endpoint.
+    fn report(&self, endpoint: &Endpoint, result: &Result<Received, AttemptError>) {
+        match result {
+            Ok(response) if self.is_failure(response.status()) => {
+                let status = format_args!("status {}", response.status().as_u16());
+                self.membership.failed(endpoint.member(), &status);
             }
-            Err(_) => Err(AttemptError::Timeout),
+            Ok(_) => endpoint.member().succeeded(),
+            Err(error) if error.is_upstream_fault() => {
+                self.membership.failed(endpoint.member(), error);
+            }
+            // A client that left says nothing of the endpoint.
+            Err(_) => {}
         }
     }
 
-    /// Closes idle connections that are past their time; called by the worker's tick.
+    /// Closes idle connections that are past their time, and moves on who is warming up; called by the worker's tick.
     pub fn sweep(&self) {
-        for endpoint in &self.endpoints {
+        let mut view = self.view.borrow_mut();
+        if view.is_moving() || view.generation() != self.membership.generation() {
+            view.renew(&self.membership, &self.load);
+        }
+        for endpoint in view.endpoints() {
             endpoint.pool().sweep();
+            endpoint.tell();
         }
     }
 }

@@ -1,70 +1,134 @@
-//! Idle connections to one endpoint, newest first.
+//! The connections to one endpoint: HTTP/1.1 ones that are idle, newest first, and HTTP/2 ones that have room.
 //!
-//! Guarantees: at most `limit` are kept, none longer than `keepalive` and the time between two sweeps; a connection is handed out
-//! once. Must not: open any, or ask what time it is for each request: the time of the last sweep is near enough.
+//! Guarantees: at most `idle` are kept, none longer than `keepalive` and the time between two sweeps; no request goes on one
+//! past its lifetime or its number of requests; an HTTP/1.1 connection is handed out once. Must not: open any, or ask what time
+//! it is for each request: the time of the last sweep is near enough.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
+use std::rc::Rc;
 use std::time::Duration;
 
-use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::body::RequestBody;
+use super::link::{Line, Link};
+use super::multiplexed::{Stream, Trunk};
+use super::settings::Settings;
 
-/// A connection that can take one request at a time.
-pub(super) type Sender = SendRequest<RequestBody>;
+/// So many HTTP/2 connections are opened before requests wait for a stream.
+const MOST_TRUNKS: usize = 8;
+
+/// How many connections are kept, and for how long.
+#[derive(Clone, Copy, Debug)]
+struct Bounds {
+    idle: usize,
+    keepalive: Duration,
+    lifetime: Duration,
+    requests: u32,
+}
 
 struct Idle {
-    sender: Sender,
+    line: Line,
     since: Instant,
 }
 
-/// The idle connections of one endpoint and thread.
+/// The connections of one endpoint and thread.
 pub(super) struct Pool {
-    limit: usize,
-    keepalive: Duration,
+    bounds: Bounds,
     idle: RefCell<VecDeque<Idle>>,
+    trunks: RefCell<Vec<Rc<Trunk>>>,
     swept: Cell<Instant>,
 }
 
 impl Pool {
-    pub(super) fn new(limit: usize, keepalive: Duration) -> Self {
+    pub(super) fn new(settings: &Settings) -> Self {
         Self {
-            limit,
-            keepalive,
+            bounds: Bounds {
+                idle: settings.idle_connections,
+                keepalive: settings.keepalive,
+                lifetime: settings.max_connection_lifetime,
+                requests: match settings.max_connection_requests {
+                    0 => u32::MAX,
+                    most => most,
+                },
+            },
             idle: RefCell::default(),
+            trunks: RefCell::default(),
             swept: Cell::new(Instant::now()),
         }
     }
 
+    /// When a connection counts as born that opens now: up to a tenth of a lifetime ago, so that what was opened together does
+    /// not end together.
+    pub(super) fn birth(&self) -> Instant {
+        let now = Instant::now();
+        let spread = self.bounds.lifetime / 10;
+        now.checked_sub(spread.mul_f64(fastrand::f64()))
+            .unwrap_or(now)
+    }
+
     /// The connection used last: the warmest, and the rest may grow old enough to be closed.
-    pub(super) fn take(&self) -> Option<Sender> {
+    pub(super) fn line(&self) -> Option<Line> {
         loop {
-            let Idle { sender, .. } = self.idle.borrow_mut().pop_back()?;
-            if !sender.is_closed() {
-                return Some(sender);
+            let Idle { line, .. } = self.idle.borrow_mut().pop_back()?;
+            if !line.is_closed() {
+                return Some(line);
             }
         }
     }
 
-    /// Keeps a connection whose exchange is complete, or closes it when there are enough.
-    pub(super) fn put(&self, sender: Sender) {
+    /// A stream on the first HTTP/2 connection with room, so that the last ones may grow idle; on the least busy one when there
+    /// are as many as there may be.
+    pub(super) fn stream(&self) -> Option<Stream> {
+        let mut trunks = self.trunks.borrow_mut();
+        trunks.retain(|trunk| !trunk.is_closed() && trunk.opened() < self.bounds.requests);
+        let trunk = match trunks.iter().find(|trunk| trunk.has_room()) {
+            None if trunks.len() >= MOST_TRUNKS => {
+                trunks.iter().min_by_key(|trunk| trunk.streams())
+            }
+            found => found,
+        };
+        trunk.map(Trunk::stream)
+    }
+
+    /// Keeps a connection whose exchange is complete, or closes it when there are enough or it has served its time.
+    pub(super) fn put(&self, link: Link) {
+        let Link::Http1(line) = link else {
+            return;
+        };
+        let Bounds {
+            idle: most,
+            lifetime,
+            requests,
+            ..
+        } = self.bounds;
+        let since = self.swept.get();
+        let spent = line.served >= requests || since - line.born >= lifetime;
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < self.limit && !sender.is_closed() {
-            idle.push_back(Idle {
-                sender,
-                since: self.swept.get(),
-            });
+        if idle.len() < most && !spent && !line.is_closed() {
+            idle.push_back(Idle { line, since });
         }
     }
 
-    /// Closes what is past its time or was closed by the endpoint.
+    /// Shares a new HTTP/2 connection.
+    pub(super) fn share(&self, trunk: Rc<Trunk>) {
+        self.trunks.borrow_mut().push(trunk);
+    }
+
+    /// Closes what is past its time or was closed by the endpoint. An HTTP/2 connection ends with its last stream.
     pub(super) fn sweep(&self) {
-        let (now, keepalive) = (Instant::now(), self.keepalive);
+        let now = Instant::now();
+        let Bounds {
+            keepalive,
+            lifetime,
+            ..
+        } = self.bounds;
         self.swept.set(now);
-        self.idle
-            .borrow_mut()
-            .retain(|idle| !idle.sender.is_closed() && now - idle.since < keepalive);
+        self.idle.borrow_mut().retain(|Idle { line, since }| {
+            !line.is_closed() && now - *since < keepalive && now - line.born < lifetime
+        });
+        self.trunks.borrow_mut().retain(|trunk| {
+            !trunk.is_closed() && trunk.idle(now) < keepalive && now - trunk.born() < lifetime
+        });
     }
 }

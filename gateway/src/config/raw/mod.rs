@@ -9,13 +9,17 @@
 mod admin;
 mod answer;
 mod cache;
+mod balance;
 mod endpoint;
 mod limit;
+mod http2;
 mod log;
 mod route;
 mod scalar;
 mod server;
 mod store;
+mod target;
+mod tls;
 mod upstream;
 
 use std::collections::BTreeMap;
@@ -25,13 +29,18 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
+pub(super) use balance::{Checks, Dns, Ejection};
 pub(super) use cache::{Cache, CacheKey, RouteCache};
+pub(super) use endpoint::Endpoint;
+pub(super) use http2::Http2;
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Retry, Route};
-pub(super) use scalar::{Algorithm, DotSegments, Text};
-pub(super) use server::Server;
+pub(super) use scalar::{Algorithm, Balance, Text};
+pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use store::Store;
+pub(super) use target::{Edits, Redirect, Share};
+pub(super) use tls::Tls;
 pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.
@@ -55,6 +64,8 @@ pub(super) struct Raw {
     pub(super) upstreams: BTreeMap<String, Upstream>,
     /// Limits by name: what routes may ask of a client.
     pub(super) limits: BTreeMap<String, Limit>,
+    /// Answers where no route has its own, and where no route takes the request.
+    pub(super) answers: Answers,
     /// Routes: which request goes where.
     pub(super) routes: List<Route>,
 }

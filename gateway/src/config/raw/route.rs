@@ -1,13 +1,16 @@
 //! `[[routes]]` as written. Must not: relate one key to another.
 
+use std::collections::BTreeMap;
+
 use http::Method;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
-use super::answer::Answers;
+use super::answer::{Answer, Answers, Value};
 use super::cache::RouteCache;
 use super::scalar::Text;
+use super::target::{Edits, Redirect, Share};
 use crate::policy::units::Micros;
 
 /// Which request goes where.
@@ -17,16 +20,31 @@ pub(in super::super) struct Route {
     /// Its name in metrics and logs.
     #[schemars(extend("x-required" = true))]
     pub(in super::super) name: Option<String>,
+    /// Hosts it answers, `api.example.com` or `*.example.com` for all below; empty: any.
+    pub(in super::super) hosts: Option<List<String>>,
     /// The path pattern: `/proxy/{*path}`, `/users/{id}`.
     #[schemars(extend("x-required" = true))]
     pub(in super::super) path: Option<String>,
     /// The path sent upstream, with the pattern's parameters; absent: the path as it came.
     pub(in super::super) rewrite: Option<String>,
+    /// What is taken off the start of the path on its way upstream; instead of `rewrite`.
+    pub(in super::super) strip_prefix: Option<String>,
+    /// Header fields a request must have, by name: a value, or its start and `*`; `*` alone is any value.
+    pub(in super::super) headers: Option<BTreeMap<String, Value>>,
     /// Methods it answers; empty: any.
     pub(in super::super) methods: Option<List<Text<Method>>>,
     /// The upstream it goes to.
     #[schemars(extend("x-required" = true))]
     pub(in super::super) upstream: Option<String>,
+    /// Several upstreams by weight, instead of `upstream`.
+    pub(in super::super) split: Option<List<Share>>,
+    /// By what a client stays with its upstream of a split: `client`, `cookie:NAME` or `header:NAME`; absent: each request is a
+    /// new choice.
+    pub(in super::super) sticky: Option<String>,
+    /// Where the client is sent, instead of an upstream.
+    pub(in super::super) redirect: Option<Redirect>,
+    /// An answer that is always the same, instead of an upstream.
+    pub(in super::super) respond: Option<Answer>,
     /// The limits a request must pass, all of them.
     pub(in super::super) limits: Option<List<String>>,
     /// Tokens one request costs.
@@ -39,6 +57,10 @@ pub(in super::super) struct Route {
     pub(in super::super) cache: Option<RouteCache>,
     /// What a successful write through it purges, beside its own target: `tag:NAME`, `route:NAME`.
     pub(in super::super) purge: Option<List<String>>,
+    /// Header fields changed on the way to the upstream.
+    pub(in super::super) request_headers: Option<Edits>,
+    /// Header fields changed on the way to the client, on every answer of the route.
+    pub(in super::super) response_headers: Option<Edits>,
 }
 
 /// When and how often an attempt is repeated.

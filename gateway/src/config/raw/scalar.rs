@@ -14,11 +14,14 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
+use super::endpoint;
+use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
-use crate::proxy::settings::Underscores;
+use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
+use crate::upstream::settings::{Family, HostChoice, Protocol};
 
 /// What can be read from one word.
 pub(in super::super) trait Scalar: Sized {
@@ -235,6 +238,21 @@ impl Scalar for Quorum {
     }
 }
 
+impl Scalar for HostChoice {
+    const EXPECTED: &'static str = "`endpoint`, `keep` or a host";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "endpoint" => Ok(Self::Endpoint),
+            "keep" => Ok(Self::Keep),
+            name if name.contains(['/', '@', ',', '*']) => Err(format!(
+                "`{name}` is not a host: write `endpoint`, `keep` or a host like `api.internal`"
+            )),
+            name => endpoint::known_authority(name, name).map(Self::Named),
+        }
+    }
+}
+
 /// How a limit counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Algorithm {
@@ -242,13 +260,15 @@ pub(in super::super) enum Algorithm {
     TokenBucket,
 }
 
-/// What becomes of a path with dot segments.
+/// Which endpoint is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum DotSegments {
-    /// The request is refused.
-    Reject,
-    /// The upstream resolves them.
-    Forward,
+pub(in super::super) enum Balance {
+    /// In turn.
+    RoundRobin,
+    /// The less loaded of two.
+    LeastLoaded,
+    /// The same one for the same key.
+    Hash,
 }
 
 /// A scalar that is one of a few words.
@@ -272,13 +292,47 @@ macro_rules! choice {
 }
 
 choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
-choice!(DotSegments, "a rule for dot segments", "reject" => Self::Reject, "forward" => Self::Forward);
+choice!(
+    Balance,
+    "a way to balance",
+    "round_robin" => Self::RoundRobin,
+    "least_loaded" => Self::LeastLoaded,
+    "hash" => Self::Hash
+);
+choice!(Family, "a family of addresses", "any" => Self::Any, "ipv4" => Self::V4, "ipv6" => Self::V6);
+choice!(
+    DotSegments,
+    "a rule for dot segments",
+    "reject" => Self::Reject,
+    "resolve" => Self::Resolve,
+    "forward" => Self::Forward
+);
+choice!(
+    DoubleSlashes,
+    "a rule for slashes in a row",
+    "reject" => Self::Reject,
+    "merge" => Self::Merge,
+    "forward" => Self::Forward
+);
+choice!(
+    EncodedSlashes,
+    "a rule for encoded slashes",
+    "reject" => Self::Reject,
+    "forward" => Self::Forward
+);
 choice!(
     Underscores,
     "a rule for underscores",
     "reject" => Self::Reject,
     "drop" => Self::Drop,
     "allow" => Self::Allow
+);
+choice!(
+    Protocol,
+    "an HTTP version for upstreams",
+    "auto" => Self::Auto,
+    "1.1" => Self::Http1,
+    "2" => Self::Http2
 );
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
 choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);

@@ -7,9 +7,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
-use super::scalar::{DotSegments, Text};
+use super::http2::Http2;
+use super::scalar::Text;
 use crate::policy::units::Micros;
-use crate::proxy::settings::Underscores;
+use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 
 /// The proxy listener and the threads behind it.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -49,10 +50,42 @@ pub(in super::super) struct Server {
     pub(in super::super) body_timeout: Option<Text<Micros>>,
     /// What becomes of header fields with an underscore in their name: `reject` the request, `drop` them, or `allow` them.
     pub(in super::super) underscore_headers: Option<Text<Underscores>>,
-    /// What becomes of a path with dot segments, plain or encoded: `reject` it, or `forward` it as it is.
+    /// What becomes of a path with dot segments, plain or encoded: `reject` it, `resolve` them before a route is looked for, or
+    /// `forward` it as it is.
     pub(in super::super) dot_segments: Option<Text<DotSegments>>,
+    /// HTTP/2.
+    pub(in super::super) http2: Option<Http2>,
+    /// What becomes of a path with slashes in a row: `reject` it, `merge` them before a route is looked for, or `forward` it as it is.
+    pub(in super::super) double_slashes: Option<Text<DoubleSlashes>>,
+    /// What becomes of a path with an encoded slash: `reject` it, or `forward` it as it is.
+    pub(in super::super) encoded_slashes: Option<Text<EncodedSlashes>>,
+    /// What the gateway answers about itself on this listener.
+    pub(in super::super) health: Option<Health>,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub(in super::super) drain_timeout: Option<Text<Micros>>,
     /// How long readiness fails before the listener closes, so that load balancers look away first.
     pub(in super::super) drain_delay: Option<Text<Micros>>,
+}
+
+/// What becomes of a path with an encoded slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum EncodedSlashes {
+    /// The request is refused.
+    Reject,
+    /// It passes, and is no slash to the routes.
+    Forward,
+}
+
+/// What the gateway answers about itself.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Health {
+    /// Its path; a route of the same path answers in its place.
+    pub(in super::super) path: Option<String>,
+    /// The media type of the body.
+    pub(in super::super) content_type: Option<String>,
+    /// The body of the 200.
+    pub(in super::super) body: Option<String>,
+    /// Whether it is a 503 while a circuit of any upstream is not closed.
+    pub(in super::super) fail_when_open: Option<bool>,
 }

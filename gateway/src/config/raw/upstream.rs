@@ -4,21 +4,46 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
-use super::scalar::Text;
+use super::balance::{Checks, Dns, Ejection};
+use super::endpoint::Endpoint;
+use super::scalar::{Balance, Text};
+use super::tls::Tls;
 use crate::policy::circuit::Quorum;
 use crate::policy::units::Micros;
-use crate::upstream::settings::EndpointSettings;
+use crate::upstream::settings::{HashKey, HostChoice, Protocol};
 
 /// Interchangeable endpoints behind one circuit.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Upstream {
-    /// Where it listens: `http://HOST:PORT`, at least one.
+    /// Where it listens, at least one: `http://HOST:PORT`, `https://HOST:PORT` or `h2c://HOST:PORT`, or `{ url = "http://HOST:PORT", weight = 3 }`. A name stands for all its addresses.
     #[schemars(extend("x-required" = true))]
-    pub(in super::super) endpoints: Option<List<Text<EndpointSettings>>>,
+    pub(in super::super) endpoints: Option<List<Endpoint>>,
+    /// Which endpoint is next: in turn, the less loaded of two drawn at random, or the same one for the same key.
+    pub(in super::super) balance: Option<Text<Balance>>,
+    /// What `balance = "hash"` hashes: `client`, `header:NAME` or `cookie:NAME`.
+    pub(in super::super) hash: Option<Text<HashKey>>,
+    /// The most an endpoint may have in flight under `balance = "hash"`, as a multiple of its fair share, before its keys go to the next; absent: any.
+    pub(in super::super) hash_bound: Option<f64>,
+    /// How long an endpoint that is new or back takes to its full share; 0s for at once.
+    pub(in super::super) slow_start: Option<Text<Micros>>,
+    /// Below this share of usable endpoints all are used; 0 for never.
+    pub(in super::super) panic_threshold: Option<f64>,
+    /// When an endpoint whose requests keep failing is left out.
+    pub(in super::super) ejection: Option<Ejection>,
+    /// Active checks of each endpoint; none without a path.
+    pub(in super::super) health: Option<Checks>,
+    /// How names of endpoints become addresses.
+    pub(in super::super) dns: Option<Dns>,
+    /// Which HTTP is spoken: `1.1`, `2`, or `auto` for what an endpoint's scheme says and, under TLS, what both sides agree on.
+    pub(in super::super) http: Option<Text<Protocol>>,
+    /// What `Host` says: the `endpoint`'s host and port, what the client asked for (`keep`), or a name written here.
+    pub(in super::super) host: Option<Text<HostChoice>>,
+    /// TLS towards `https` endpoints.
+    pub(in super::super) tls: Option<Tls>,
     /// The longest to the whole response head, connecting included; then 504.
     pub(in super::super) timeout: Option<Text<Micros>>,
-    /// The longest to a connection.
+    /// The longest to a connection, TLS included.
     pub(in super::super) connect_timeout: Option<Text<Micros>>,
     /// The longest without a byte while a body streams.
     pub(in super::super) idle_timeout: Option<Text<Micros>>,
@@ -26,6 +51,10 @@ pub(in super::super) struct Upstream {
     pub(in super::super) idle_connections: Option<u32>,
     /// How long an idle connection is kept.
     pub(in super::super) keepalive: Option<Text<Micros>>,
+    /// How old a connection may grow until no more requests go on it; up to a tenth less, so that not all end together.
+    pub(in super::super) max_connection_lifetime: Option<Text<Micros>>,
+    /// How many requests one connection carries; 0 is any number.
+    pub(in super::super) max_connection_requests: Option<u32>,
     /// Response statuses that count as failures.
     pub(in super::super) failure_statuses: Option<List<u16>>,
     /// When the circuit opens and closes, in the whole fleet.

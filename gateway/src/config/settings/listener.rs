@@ -4,9 +4,9 @@ use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 
 use super::super::path::KeyPath;
-use super::super::raw::{Admin, DotSegments, Raw, Server, Text};
+use super::super::raw::{Admin, EncodedSlashes, Raw, Server, Text};
 use super::super::secret::{self, Password};
-use super::Check;
+use super::{Check, http2};
 use crate::admin::settings::Token;
 use crate::policy::units::Micros;
 use crate::proxy::settings::{IdentitySettings, Strictness};
@@ -31,6 +31,8 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
     let max_header_bytes = sizes(check, &at, "max_header_bytes", raw.max_header_bytes);
     let max_uri_bytes = sizes(check, &at, "max_uri_bytes", raw.max_uri_bytes);
     let max_headers = headers(check, &at, raw.max_headers);
+    let http2 = check.set(&at, "http2", raw.http2.as_ref());
+    let http2 = http2.and_then(|raw| http2::http2(check, &at.key("http2"), raw));
     let drain_timeout = check.span(&at, "drain_timeout", raw.drain_timeout.clone());
     let drain_delay = check.span(&at, "drain_delay", raw.drain_delay.clone());
     Some(server::settings::Settings {
@@ -44,6 +46,7 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
         max_header_bytes: max_header_bytes?,
         max_headers: max_headers?,
         max_uri_bytes: max_uri_bytes?,
+        http2: http2?,
         drain_timeout: drain_timeout.map(Micros::to_duration)?,
         drain_delay: drain_delay.map(Micros::to_duration)?,
     })
@@ -56,9 +59,13 @@ pub(super) fn strictness(check: &mut Check<'_>, raw: &Server) -> Option<Strictne
     let max_body_bytes = check.set(&at, "max_body_bytes", raw.max_body_bytes);
     let body_timeout = check.timeout(&at, "body_timeout", raw.body_timeout.clone());
     let dots = check.set(&at, "dot_segments", raw.dot_segments.clone());
+    let slashes = check.set(&at, "double_slashes", raw.double_slashes.clone());
+    let encoded = check.set(&at, "encoded_slashes", raw.encoded_slashes.clone());
     Some(Strictness {
         underscores: underscores?.0,
-        refuse_dot_segments: dots?.0 == DotSegments::Reject,
+        dot_segments: dots?.0,
+        double_slashes: slashes?.0,
+        refuse_encoded_slashes: encoded?.0 == EncodedSlashes::Reject,
         max_body_bytes: max_body_bytes?,
         body_timeout: body_timeout?,
     })

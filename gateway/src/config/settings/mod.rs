@@ -4,13 +4,17 @@
 
 mod answer;
 mod cache;
+mod balance;
 mod circuit;
+mod http2;
+mod header;
 mod limit;
 mod listener;
 mod log;
 mod pattern;
 mod route;
 mod store;
+mod tls;
 mod upstream;
 
 use std::time::Duration;
@@ -72,6 +76,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let admin = listener::admin(check, &raw.admin);
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
+    let health = answer::health(check, raw.server.health);
+    let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
     let limits = check.named("limits", raw.limits, limit::limit);
     let routes = route::routes(check, raw.routes, &known);
@@ -86,6 +92,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         limits,
         proxy: proxy::settings::Settings {
             routes,
+            answers: answers?,
+            health: health?,
             identity: identity?,
             strictness: strictness?,
             tunnel_idle_timeout: tunnel_idle_timeout?,

@@ -2,9 +2,9 @@
 
 use super::super::path::KeyPath;
 use super::super::problem::Origin;
-use super::super::raw::{List, Text, Upstream};
-use super::{Check, circuit};
-use crate::upstream::settings::{EndpointSettings, Settings};
+use super::super::raw::{Endpoint, List, Text, Upstream};
+use super::{Check, balance, circuit, tls};
+use crate::upstream::settings::{EndpointSettings, Protocol, Scheme, Settings};
 
 /// More idle connections than a worker has file descriptors for.
 const MAX_IDLE: u32 = 65_536;
@@ -14,25 +14,45 @@ pub(super) fn upstream(
     check: &mut Check<'_>,
     at: &KeyPath,
     name: &str,
-    raw: Upstream,
+    mut raw: Upstream,
 ) -> Option<Settings> {
-    let endpoints = endpoints(check, at, raw.endpoints);
+    let endpoints = endpoints(check, at, raw.endpoints.take());
+    let balance = balance::balance(check, at, &mut raw);
+    let dns = check.set(at, "dns", raw.dns);
+    let dns = dns.and_then(|raw| balance::dns(check, &at.key("dns"), raw));
+    let health = check.set(at, "health", raw.health);
+    let health = health.and_then(|raw| balance::health(check, &at.key("health"), raw));
     let timeout = check.timeout(at, "timeout", raw.timeout);
     let connect_timeout = check.timeout(at, "connect_timeout", raw.connect_timeout);
     let idle_timeout = check.timeout(at, "idle_timeout", raw.idle_timeout);
     let idle_connections = idle_connections(check, at, raw.idle_connections);
     let keepalive = check.timeout(at, "keepalive", raw.keepalive);
+    let lifetime = check.timeout(at, "max_connection_lifetime", raw.max_connection_lifetime);
+    let requests = check.set(at, "max_connection_requests", raw.max_connection_requests);
+    let protocol = check.set(at, "http", raw.http);
+    let protocol = protocol.and_then(|Text(one)| agrees(check, at, one, endpoints.as_deref()?));
+    let host = check.set(at, "host", raw.host);
+    let tls = check.set(at, "tls", raw.tls);
+    let tls = tls.and_then(|raw| tls::tls(check, &at.key("tls"), raw, endpoints.as_deref()?));
     let failure_statuses = statuses(check, at, raw.failure_statuses);
     let circuit = check.set(at, "circuit", raw.circuit);
     let circuit = circuit.and_then(|raw| circuit::circuit(check, &at.key("circuit"), raw));
     Some(Settings {
         name: name.into(),
         endpoints: endpoints?,
+        balance: balance?,
+        dns: dns?,
+        health: health?,
         timeout: timeout?,
         connect_timeout: connect_timeout?,
         idle_timeout: idle_timeout?,
         idle_connections: idle_connections?,
         keepalive: keepalive?,
+        max_connection_lifetime: lifetime?,
+        max_connection_requests: requests?,
+        protocol: protocol?,
+        host: host.map(|Text(host)| host)?,
+        tls: tls?,
         circuit: circuit?,
         failure_statuses: failure_statuses?,
     })
@@ -41,7 +61,7 @@ pub(super) fn upstream(
 fn endpoints(
     check: &mut Check<'_>,
     at: &KeyPath,
-    raw: Option<List<Text<EndpointSettings>>>,
+    raw: Option<List<Endpoint>>,
 ) -> Option<Vec<EndpointSettings>> {
     let path = at.key("endpoints");
     if raw.is_none() && !check.tree.is_faulty(&path) {
@@ -55,14 +75,42 @@ fn endpoints(
         );
     }
     let mut endpoints: Vec<EndpointSettings> = Vec::with_capacity(listed.len());
-    for (place, Text(endpoint)) in listed {
-        if endpoints.contains(&endpoint) {
-            let message = format!("`{}` is listed twice: leave out one", endpoint.authority);
+    for (place, Endpoint { settings, weight }) in listed {
+        let is_same = |one: &EndpointSettings| {
+            one.authority == settings.authority && one.scheme == settings.scheme
+        };
+        if endpoints.iter().any(is_same) {
+            let message = format!("`{}` is listed twice: leave out one", settings.authority);
             return check.problem(&place, &message);
         }
-        endpoints.push(endpoint);
+        let weight = weight.unwrap_or(1);
+        if !(1..=balance::HEAVIEST).contains(&weight) {
+            let message = format!("`{weight}` is no weight: write 1 to {}", balance::HEAVIEST);
+            return check.problem(&place.key("weight"), &message);
+        }
+        endpoints.push(EndpointSettings { weight, ..settings });
     }
     Some(endpoints)
+}
+
+/// What is spoken must not contradict what a URL says is spoken.
+fn agrees(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    protocol: Protocol,
+    endpoints: &[EndpointSettings],
+) -> Option<Protocol> {
+    let h2c = endpoints.iter().find(|one| one.scheme == Scheme::H2c);
+    match (protocol, h2c) {
+        (Protocol::Http1, Some(one)) => check.problem(
+            &at.key("http"),
+            &format!(
+                "`1.1` is not what `h2c://{}` speaks: write `http://{}` or `http = \"auto\"`",
+                one.authority, one.authority
+            ),
+        ),
+        _ => Some(protocol),
+    }
 }
 
 /// The built-in upstream has no endpoints of its own: that is the one thing nobody can guess.

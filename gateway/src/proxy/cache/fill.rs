@@ -135,7 +135,7 @@ impl Proxy {
         let Turn::Fill(mut fill) = kept.cache.begin(look, &reads.class, kept.store.as_ref()) else {
             return;
         };
-        let mut wish = reads.wish(&inbound.head);
+        let mut wish = reads.wish(&self.scheme(way.peer, &inbound.head), &inbound.head);
         let mut head = inbound.head.clone();
         head.method = Method::GET;
         let Inbound {

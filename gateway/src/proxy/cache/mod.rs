@@ -11,6 +11,7 @@ mod purge;
 mod route;
 mod status;
 
+use std::borrow::Cow;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -28,6 +29,7 @@ pub(super) use route::{Kept, RouteCache};
 use status::{Forwarded, Outcome};
 
 use super::circuit::Guarded;
+use super::headers::X_FORWARDED_PROTO;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::route::Route;
@@ -71,6 +73,17 @@ enum Next {
 }
 
 impl Proxy {
+    /// The scheme the client used: what a trusted proxy says of it, else this connection's. Upstreams are told the same, and answer
+    /// one with a redirect to the other.
+    fn scheme(&self, peer: &Peer, head: &Head) -> Cow<'static, str> {
+        let told = head.headers.get(X_FORWARDED_PROTO);
+        let told = told.filter(|_| self.identify.trusts(peer.address));
+        match told.and_then(|scheme| scheme.to_str().ok()) {
+            Some(scheme) => scheme.to_ascii_lowercase().into(),
+            None => peer.scheme().into(),
+        }
+    }
+
     /// The answer of a route that keeps answers, or whose requests purge some.
     pub(super) async fn cached(
         self: &Rc<Self>,
@@ -113,7 +126,8 @@ impl Proxy {
         reads: &Reads,
         inbound: Inbound,
     ) -> Result<Response<Body>, Refusal> {
-        let wish = reads.wish(&inbound.head);
+        let scheme = self.scheme(way.peer, &inbound.head);
+        let wish = reads.wish(&scheme, &inbound.head);
         let near = &cache.kept.cache;
         let deadline = Instant::now() + near.settings().fill_timeout;
         loop {

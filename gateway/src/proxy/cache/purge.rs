@@ -24,7 +24,8 @@ impl Proxy {
         inbound: Inbound,
     ) -> Result<Response<Body>, Refusal> {
         let keys = cache.kept.keys.iter();
-        let targets: Vec<Digest> = keys.map(|spec| key(spec, &inbound.head)).collect();
+        let scheme = self.scheme(way.peer, &inbound.head);
+        let targets: Vec<Digest> = keys.map(|spec| key(spec, &scheme, &inbound.head)).collect();
         let answer = self.forward(record, way, inbound).await?;
         let status = answer.status();
         if status.is_success() || status.is_redirection() {

@@ -117,7 +117,7 @@ impl Reads {
         }
     }
 
-    pub(super) fn wish(&self, head: &Head) -> Wish {
+    pub(super) fn wish(&self, scheme: &str, head: &Head) -> Wish {
         let directives = if self.settings.obey_clients {
             Directives::of_request(&head.headers)
         } else {
@@ -125,7 +125,7 @@ impl Reads {
         };
         let asked = Asked::of(&head.headers, &directives);
         Wish {
-            target: key(&self.settings.key, head),
+            target: key(&self.settings.key, scheme, head),
             personal: asked.authorized && !self.settings.rules.ignore_authorization,
             directives,
             asked,
@@ -134,11 +134,11 @@ impl Reads {
 }
 
 /// The key of a request's target.
-pub(super) fn key(spec: &KeySpec, head: &Head) -> Digest {
+pub(super) fn key(spec: &KeySpec, scheme: &str, head: &Head) -> Digest {
     let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
     let host = head.uri.authority().map(|one| one.as_str()).or(host);
     spec.key(&Target {
-        scheme: "http",
+        scheme,
         host: host.unwrap_or_default(),
         path: head.uri.path(),
         query: head.uri.query(),

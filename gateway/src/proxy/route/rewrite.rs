@@ -1,23 +1,26 @@
-//! The path sent upstream, made of the pattern's parameters. Must not: touch the query.
-
-use std::fmt::Write as _;
+//! The path sent upstream: without a prefix, or made of the pattern's parameters. Must not: touch the query.
 
 use http::Uri;
 use http::uri::PathAndQuery;
 
-/// A path template taken apart once.
+/// How the path changes.
 #[derive(Debug)]
-pub(super) struct Rewrite(Vec<Part>);
+pub(super) enum Rewrite {
+    /// So many bytes of it are left out at its start.
+    Strip(usize),
+    /// It is made anew.
+    Made(Vec<Part>),
+}
 
 #[derive(Debug, PartialEq)]
-enum Part {
+pub(super) enum Part {
     Text(String),
-    Parameter(String),
+    Parameter(usize),
 }
 
 impl Rewrite {
-    /// `{name}` stands for a parameter, `{{` and `}}` for braces.
-    pub(super) fn new(template: &str) -> Self {
+    /// `{name}` stands for a parameter, one of `names`; `{{` and `}}` for braces.
+    pub(super) fn new(template: &str, names: &[Box<str>]) -> Self {
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = template;
@@ -32,7 +35,8 @@ impl Rewrite {
                 None => {
                     let (name, after) = after.split_once('}').unwrap_or((after, ""));
                     parts.push(Part::Text(std::mem::take(&mut text)));
-                    parts.push(Part::Parameter(name.to_owned()));
+                    let place = names.iter().position(|known| **known == *name);
+                    parts.extend(place.map(Part::Parameter));
                     rest = after;
                 }
             }
@@ -40,25 +44,33 @@ impl Rewrite {
         text.push_str(rest);
         parts.push(Part::Text(text));
         parts.retain(|part| *part != Part::Text(String::new()));
-        Self(parts)
+        Self::Made(parts)
     }
 
     /// The path for upstream with the query untouched; nothing when the result would be no path.
-    pub(super) fn apply(
-        &self,
-        parameters: &matchit::Params<'_, '_>,
-        uri: &Uri,
-    ) -> Option<PathAndQuery> {
+    pub(super) fn apply(&self, values: &[&str], uri: &Uri) -> Option<PathAndQuery> {
         let mut path =
             String::with_capacity(uri.path().len() + uri.query().map_or(0, str::len) + 2);
-        for part in &self.0 {
-            path.push_str(match part {
-                Part::Text(text) => text,
-                Part::Parameter(name) => parameters.get(name).unwrap_or_default(),
-            });
+        match self {
+            Self::Strip(length) => {
+                let rest = uri.path().get(*length..).unwrap_or_default();
+                if !rest.starts_with('/') {
+                    path.push('/');
+                }
+                path.push_str(rest);
+            }
+            Self::Made(parts) => {
+                for part in parts {
+                    path.push_str(match part {
+                        Part::Text(text) => text,
+                        Part::Parameter(place) => values.get(*place).copied().unwrap_or_default(),
+                    });
+                }
+            }
         }
         if let Some(query) = uri.query() {
-            let _ = write!(path, "?{query}");
+            path.push('?');
+            path.push_str(query);
         }
         PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).ok()
     }
@@ -70,9 +82,23 @@ mod tests {
 
     #[test]
     fn a_template_may_hold_braces() {
-        let rewrite = Rewrite::new("/{{{id}}}/{id}");
+        let rewrite = Rewrite::new("/{{{id}}}/{id}", &["id".into()]);
         let text = |text: &str| Part::Text(text.to_owned());
-        let id = || Part::Parameter("id".to_owned());
-        assert_eq!(rewrite.0, [text("/{"), id(), text("}/"), id()]);
+        let id = || Part::Parameter(0);
+        let Rewrite::Made(parts) = rewrite else {
+            panic!("{rewrite:?}")
+        };
+        assert_eq!(parts, [text("/{"), id(), text("}/"), id()]);
+    }
+
+    #[test]
+    fn what_is_left_after_a_prefix_is_a_path() {
+        let strip = |uri: &str| {
+            let path = Rewrite::Strip(4).apply(&[], &uri.parse().unwrap());
+            path.unwrap().to_string()
+        };
+        assert_eq!(strip("/api/x?q=%2F"), "/x?q=%2F");
+        assert_eq!(strip("/api"), "/");
+        assert_eq!(strip("/api?q"), "/?q");
     }
 }

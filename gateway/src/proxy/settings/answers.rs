@@ -1,21 +1,38 @@
-//! A route's own answers as configured.
+//! Answers in place of the gateway's own, as configured.
 
 use http::{HeaderName, HeaderValue, StatusCode};
 
-/// Answers of a route's own in place of the gateway's, by what happened.
-#[derive(Clone, Debug, Default)]
-pub struct AnswersSettings {
+/// What happened, so far as answers can be told apart by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AnswerKind {
     /// A limit is spent.
-    pub limited: Option<AnswerSettings>,
+    Limited,
     /// The circuit is open, or no endpoint takes requests.
-    pub circuit_open: Option<AnswerSettings>,
+    CircuitOpen,
     /// The upstream did not answer in time.
-    pub timeout: Option<AnswerSettings>,
+    Timeout,
     /// No connection, or a broken response.
-    pub bad_gateway: Option<AnswerSettings>,
+    BadGateway,
+    /// No credentials, or bad ones.
+    Unauthorized,
+    /// Credentials that are not enough, or an address that is not let in.
+    Forbidden,
+    /// No route takes the request.
+    NotFound,
+    /// A route has this path, none this method.
+    MethodNotAllowed,
+    /// The gateway has more to do than it can.
+    Overloaded,
+    /// The body, the head or the target is larger than allowed.
+    TooLarge,
+    /// The request is malformed, ambiguous, or took too long to arrive.
+    BadRequest,
 }
 
-/// One answer of a route's own.
+/// Answers in place of the gateway's own, by what happened; each kind at most once.
+pub type AnswersSettings = Vec<(AnswerKind, AnswerSettings)>;
+
+/// One answer.
 #[derive(Clone, Debug)]
 pub struct AnswerSettings {
     /// The status; none keeps the gateway's.

@@ -2,23 +2,35 @@
 
 mod answers;
 mod cache;
+mod matching;
+mod pattern;
 mod retry;
 mod route;
+mod target;
 
 use std::time::Duration;
 
 use ipnet::IpNet;
 
-pub use answers::{AnswerSettings, AnswersSettings};
+pub use answers::{AnswerKind, AnswerSettings, AnswersSettings};
 pub use cache::CacheSettings;
+pub use matching::{HeaderMatch, HostPattern, ValueMatch};
+pub use pattern::{MAX_PARAMETERS, Pattern, PatternError, Segment};
 pub use retry::RetrySettings;
 pub use route::RouteSettings;
+pub use target::{
+    EditsSettings, HealthSettings, RedirectSettings, SplitSettings, StickySettings, TargetSettings,
+};
 
 /// What the proxy needs to know beside its upstreams and limits.
 #[derive(Clone, Debug)]
 pub struct Settings {
     /// The routes, in the order written.
     pub routes: Vec<RouteSettings>,
+    /// Answers where no route has its own.
+    pub answers: AnswersSettings,
+    /// The gateway's own answer about itself.
+    pub health: HealthSettings,
     /// Who may say for whom a request is.
     pub identity: IdentitySettings,
     /// What is refused of what can be parsed.
@@ -34,8 +46,12 @@ pub struct Settings {
 pub struct Strictness {
     /// What becomes of header fields whose name holds an underscore.
     pub underscores: Underscores,
-    /// Whether a path with a dot segment, plain or encoded, is refused.
-    pub refuse_dot_segments: bool,
+    /// What becomes of a path with dot segments, plain or encoded.
+    pub dot_segments: DotSegments,
+    /// What becomes of slashes one after the other in a path.
+    pub double_slashes: DoubleSlashes,
+    /// Whether a path with an encoded slash is refused.
+    pub refuse_encoded_slashes: bool,
     /// The largest request body, in bytes.
     pub max_body_bytes: u64,
     /// How long a client may leave its body waited for; what it sends pays some of it back.
@@ -51,6 +67,28 @@ pub enum Underscores {
     Drop,
     /// They pass.
     Allow,
+}
+
+/// What becomes of a path with dot segments.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DotSegments {
+    /// The request is refused.
+    Reject,
+    /// They are resolved before a route is looked for.
+    Resolve,
+    /// The upstream resolves them.
+    Forward,
+}
+
+/// What becomes of slashes one after the other in a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoubleSlashes {
+    /// The request is refused.
+    Reject,
+    /// They become one before a route is looked for.
+    Merge,
+    /// They pass, and are an empty segment to the routes.
+    Forward,
 }
 
 /// Who may say for whom a request is.

@@ -2,22 +2,33 @@
 
 use http::Method;
 
-use super::{AnswersSettings, CacheSettings, RetrySettings};
-use crate::policy::ids::{PolicyName, RouteName, UpstreamName};
+use super::{
+    AnswersSettings, CacheSettings, EditsSettings, HeaderMatch, HostPattern, RetrySettings,
+    TargetSettings,
+};
+use crate::policy::ids::{PolicyName, RouteName};
 
 /// One route.
 #[derive(Clone, Debug)]
 pub struct RouteSettings {
     /// Its name in metrics and logs.
     pub name: RouteName,
+    /// Hosts it answers; empty means any.
+    pub hosts: Vec<HostPattern>,
     /// The path pattern: `/proxy/{*path}`, `/users/{id}`.
     pub path: String,
     /// The path sent upstream, with the pattern's parameters; none keeps the path.
     pub rewrite: Option<String>,
+    /// What is taken off the path's start on its way upstream.
+    pub strip_prefix: Option<String>,
+    /// Header fields a request must have.
+    pub headers: Vec<HeaderMatch>,
     /// Methods it answers; empty means any.
     pub methods: Vec<Method>,
-    /// Where it goes.
-    pub upstream: UpstreamName,
+    /// Where it leads.
+    pub target: TargetSettings,
+    /// Where requests that came unencrypted are sent instead.
+    pub https: Option<http::StatusCode>,
     /// The limits a request must pass, all of them.
     pub limits: Vec<PolicyName>,
     /// Tokens one request costs.
@@ -30,6 +41,10 @@ pub struct RouteSettings {
     pub cache: Option<CacheSettings>,
     /// What a successful write through it purges: `tag:NAME`, `route:NAME`.
     pub purge: Vec<String>,
+    /// Header fields changed on the way to the upstream.
+    pub request_headers: EditsSettings,
+    /// Header fields changed on the way to the client.
+    pub response_headers: EditsSettings,
 }
 
 impl Default for RouteSettings {
@@ -37,16 +52,22 @@ impl Default for RouteSettings {
     fn default() -> Self {
         Self {
             name: "".into(),
+            hosts: Vec::new(),
             path: String::new(),
             rewrite: None,
+            strip_prefix: None,
+            headers: Vec::new(),
             methods: Vec::new(),
-            upstream: "".into(),
+            target: TargetSettings::Upstream("".into()),
+            https: None,
             limits: Vec::new(),
             cost: 1,
             retry: RetrySettings::default(),
             answers: AnswersSettings::default(),
             cache: None,
             purge: Vec::new(),
+            request_headers: EditsSettings::default(),
+            response_headers: EditsSettings::default(),
         }
     }
 }

@@ -9,12 +9,14 @@ use std::time::Duration;
 
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::super::settings::Settings;
+
 /// How long an idle connection may still say something once the process stops: long enough for a request that is on its way.
-const DRAIN_GRACE: Duration = Duration::from_secs(1);
+pub(in super::super) const DRAIN_GRACE: Duration = Duration::from_secs(1);
 
 /// What is waited for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Waiting {
+pub(in super::super) enum Waiting {
     /// The rest of a head.
     Head,
     /// The first byte of a request.
@@ -32,8 +34,17 @@ pub(in super::super) struct Times {
     pub(in super::super) keepalive: Duration,
 }
 
+impl Times {
+    pub(in super::super) const fn new(settings: &Settings) -> Self {
+        Self {
+            head: settings.header_timeout,
+            keepalive: settings.keepalive_timeout,
+        }
+    }
+}
+
 #[derive(Debug)]
-pub(super) struct Deadline {
+pub(in super::super) struct Deadline {
     times: Times,
     first: bool,
     since: Option<Instant>,
@@ -42,7 +53,7 @@ pub(super) struct Deadline {
 }
 
 impl Deadline {
-    pub(super) const fn new(times: Times) -> Self {
+    pub(in super::super) const fn new(times: Times) -> Self {
         Self {
             times,
             first: true,
@@ -53,7 +64,7 @@ impl Deadline {
     }
 
     /// Bytes came. A head's time goes on unless it is only now that it begins.
-    pub(super) const fn restart(&mut self, fresh: bool) {
+    pub(in super::super) const fn restart(&mut self, fresh: bool) {
         if fresh {
             self.since = None;
         }
@@ -61,7 +72,7 @@ impl Deadline {
     }
 
     /// Ready when `waiting` has lasted too long.
-    pub(super) fn poll(&mut self, cx: &mut Context<'_>, waiting: Waiting) -> Poll<()> {
+    pub(in super::super) fn poll(&mut self, cx: &mut Context<'_>, waiting: Waiting) -> Poll<()> {
         let limit = match waiting {
             Waiting::Unbounded => {
                 (self.since, self.kind) = (None, waiting);

@@ -5,6 +5,7 @@
 
 use std::mem::MaybeUninit;
 
+use super::super::settings::Settings;
 use crate::proxy::Fault;
 
 /// More header fields than this cannot be configured.
@@ -19,6 +20,16 @@ pub(in super::super) struct Limits {
     pub(in super::super) headers: usize,
     /// Bytes of the target.
     pub(in super::super) uri: usize,
+}
+
+impl Limits {
+    pub(in super::super) const fn new(settings: &Settings) -> Self {
+        Self {
+            head: settings.max_header_bytes,
+            headers: settings.max_headers,
+            uri: settings.max_uri_bytes,
+        }
+    }
 }
 
 /// A head that passed.

@@ -19,8 +19,7 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-pub(super) use deadline::Times;
-use deadline::{Deadline, Waiting};
+pub(super) use deadline::{DRAIN_GRACE, Deadline, Times, Waiting};
 use framing::{Framing, Outcome};
 pub(super) use head::Limits;
 pub(super) use shared::{Busy, Shared};
@@ -64,20 +63,20 @@ impl<T> Guard<T> {
         shared: Rc<Shared>,
         limits: Limits,
         times: Times,
-        first: &[u8],
+        first: Vec<u8>,
     ) -> Self {
         let mut guard = Self {
             inner,
             shared,
             framing: Framing::new(limits),
-            carry: Vec::new(),
+            carry: first,
             ready: Vec::new(),
             handed: 0,
             end: End::Open,
             deadline: Deadline::new(times),
         };
-        if !first.is_empty() {
-            guard.carry.extend_from_slice(first);
+        if !guard.carry.is_empty() {
+            guard.deadline.restart(true);
             guard.check_carry();
         }
         guard
@@ -93,7 +92,11 @@ impl<T> Guard<T> {
     /// Looks at `carry` again, which has grown.
     fn check_carry(&mut self) {
         let (passed, outcome) = self.framing.feed(&self.carry, &self.shared);
-        self.ready.extend(self.carry.drain(..passed));
+        if passed == self.carry.len() && self.ready.is_empty() {
+            self.ready = std::mem::take(&mut self.carry);
+        } else {
+            self.ready.extend(self.carry.drain(..passed));
+        }
         self.settle(&outcome, None);
     }
 
@@ -146,7 +149,8 @@ impl<T> Guard<T> {
         buf.put_slice(waiting.get(..count).unwrap_or_default());
         self.handed += count;
         if self.handed == self.ready.len() {
-            self.ready.clear();
+            // Heads that come in pieces are rare: an idle connection keeps no buffer for them.
+            self.ready = Vec::new();
             self.handed = 0;
         }
         true

@@ -1,18 +1,20 @@
 //! `[[routes]]`, and what each of them refers to.
 
 mod cache;
+mod matching;
 mod path;
 mod retry;
+mod target;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use http::Method;
-use matchit::Router;
-
 use super::super::path::KeyPath;
-use super::super::raw::{List, Raw, Route, Text};
+use super::super::raw::{List, Raw, Route};
 use super::super::shape::nearest;
-use super::{Check, answer};
+use super::{Check, answer, header};
+use matching::Matching;
+use target::Written;
+
 use crate::policy::ids::PolicyName;
 use crate::proxy::settings::RouteSettings;
 
@@ -43,9 +45,7 @@ impl Known {
 #[derive(Default)]
 struct Taken {
     names: BTreeSet<String>,
-    paths: Router<()>,
-    /// The methods each path answers so far; none: any.
-    methods: BTreeMap<String, Option<Vec<Method>>>,
+    paths: path::TakenPaths,
 }
 
 /// All routes, in the order written.
@@ -76,17 +76,16 @@ pub(super) fn routes(check: &mut Check<'_>, raw: List<Route>, known: &Known) -> 
 fn route(
     check: &mut Check<'_>,
     at: &KeyPath,
-    raw: Route,
+    mut raw: Route,
     known: &Known,
     taken: &mut Taken,
 ) -> Option<RouteSettings> {
+    let target = Written::of(&mut raw);
     let name = name(check, at, raw.name, taken);
-    let methods = check.list(at, "methods", raw.methods.or_else(|| Some(Vec::new())));
-    let methods: Option<Vec<Method>> =
-        methods.map(|listed| listed.into_iter().map(|(_, Text(method))| method).collect());
-    let path = path::path(check, at, raw.path, methods.as_deref(), taken);
-    let rewrite = path::rewrite(check, at, raw.rewrite, path.as_deref());
-    let upstream = upstream(check, at, raw.upstream, known);
+    let matching = Matching::new(check, at, raw.hosts, raw.headers, raw.methods);
+    let path = path::path(check, at, raw.path, &matching, &mut taken.paths);
+    let onward = path::onward(check, at, raw.rewrite, raw.strip_prefix, path.as_deref());
+    let led = target.checked(check, at, path.as_deref(), known);
     let limits = limits(check, at, raw.limits, raw.cost, known);
     let cost = match check.set(at, "cost", raw.cost) {
         Some(0) => check.problem(
@@ -97,21 +96,30 @@ fn route(
     };
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| retry::retry(check, &at.key("retry"), raw));
-    let answers = answer::answers(check, &at.key("answers"), raw.answers);
     let cache = cache::cache(check, &at.key("cache"), raw.cache);
     let purge = cache::purge(check, at, raw.purge, &known.purgeable);
+    let answers = answer::of_route(check, &at.key("answers"), raw.answers);
+    let request_headers = header::edits(check, &at.key("request_headers"), raw.request_headers);
+    let response_headers = header::edits(check, &at.key("response_headers"), raw.response_headers);
+    let (led, onward) = (led?, onward?);
     Some(RouteSettings {
         name: name?.as_str().into(),
+        hosts: matching.hosts?,
         path: path?,
-        rewrite: rewrite?,
-        methods: methods?,
-        upstream: upstream?.as_str().into(),
+        rewrite: onward.rewrite,
+        strip_prefix: onward.strip_prefix,
+        headers: matching.headers?,
+        methods: matching.methods?,
+        target: led.target,
+        https: led.https,
         limits: limits?,
         cost: cost?,
         retry: retry?,
         answers: answers?,
         cache: cache?,
         purge: purge?,
+        request_headers: request_headers?,
+        response_headers: response_headers?,
     })
 }
 
@@ -128,29 +136,6 @@ fn name(
         return check.problem(&path, &format!("another route is named `{name}` already"));
     }
     Some(name)
-}
-
-fn upstream(
-    check: &mut Check<'_>,
-    at: &KeyPath,
-    raw: Option<String>,
-    known: &Known,
-) -> Option<String> {
-    let name = check.required(
-        at,
-        "upstream",
-        raw,
-        "write the name of the upstream it goes to",
-    )?;
-    let defined = KeyPath::default().key("upstreams").key(&name);
-    if known.upstreams.contains(&name) || check.tree.is_faulty(&defined) {
-        return Some(name);
-    }
-    let hint = nearest(&name, known.upstreams.iter().map(String::as_str));
-    check.problem(
-        &at.key("upstream"),
-        &format!("there is no upstream `{name}`{hint}"),
-    )
 }
 
 fn limits(
