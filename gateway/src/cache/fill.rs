@@ -162,12 +162,7 @@ impl Fill {
     }
 
     /// Keeps an answer, here and in the fleet, and hands it to those who wait. `headers` are the request's.
-    pub async fn keep(
-        mut self: Box<Self>,
-        class: &Class,
-        headers: &HeaderMap,
-        answer: Answer,
-    ) -> Arc<Entry> {
+    pub async fn keep(mut self, class: &Class, headers: &HeaderMap, answer: Answer) -> Arc<Entry> {
         let Answer {
             status,
             fields,
@@ -252,12 +247,12 @@ impl Fill {
     }
 
     /// The fleet had it: hands it to those who wait.
-    pub fn found(mut self: Box<Self>, entry: &Arc<Entry>) {
+    pub fn found(mut self, entry: &Arc<Entry>) {
         self.end(State::Done(Arc::clone(entry)));
     }
 
     /// The answer is not for keeping: nobody waits for the next one either, for a while, here or in the fleet.
-    pub fn pass(mut self: Box<Self>) {
+    pub fn pass(mut self) {
         let memory = &self.cache.memory;
         memory.pass(
             &self.underway.id.variant,
@@ -269,12 +264,12 @@ impl Fill {
     }
 
     /// The origin fails: those who wait may use what there is, if they may use it stale, or ask for themselves.
-    pub fn failed(mut self: Box<Self>, entry: Option<&Arc<Entry>>) {
+    pub fn failed(mut self, entry: Option<&Arc<Entry>>) {
         self.end(entry.map_or(State::Pass, |entry| State::Failed(Arc::clone(entry))));
     }
 
     /// The answer is for this client alone; the next may be for all.
-    pub fn give_up(mut self: Box<Self>) {
+    pub fn give_up(mut self) {
         self.end(State::Pass);
     }
 

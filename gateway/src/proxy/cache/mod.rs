@@ -9,6 +9,7 @@ mod collect;
 mod fill;
 mod purge;
 mod route;
+mod settle;
 mod status;
 
 use std::borrow::Cow;
@@ -64,8 +65,8 @@ struct Wish {
 
 /// What to do about a request that is not answered from what is kept.
 enum Next {
-    /// Here is an answer after all.
-    Answer(Response<Body>),
+    /// There is an answer after all.
+    Hit(Arc<Entry>, Outcome),
     /// Ask the origin, for this client alone.
     Alone(Option<Arc<Entry>>, Forwarded),
     /// Ask the origin, for all.
@@ -148,19 +149,12 @@ impl Proxy {
                     }
                 }
             }
-            let next = next(
-                record,
-                cache,
-                reads,
-                &wish,
-                look,
-                entry,
-                &inbound.head,
-                deadline,
-            );
+            let next = next(cache, reads, &wish, look, entry, &inbound.head, deadline);
             match next.await? {
                 None => {}
-                Some(Next::Answer(answer)) => return Ok(answer),
+                Some(Next::Hit(entry, outcome)) => {
+                    return Ok(cache.hit(record, &inbound.head, &entry, outcome));
+                }
                 Some(Next::Alone(base, because)) => {
                     return self
                         .alone(record, way, cache, &wish, base, because, inbound)
@@ -177,12 +171,7 @@ impl Proxy {
 }
 
 /// What to do about a miss, or about what must be asked for; none: look again.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one step of a loop, apart so that each can be read"
-)]
 async fn next(
-    record: &mut Record,
     cache: &RouteCache,
     reads: &Reads,
     wish: &Wish,
@@ -223,11 +212,11 @@ async fn next(
         Waited::Done(entry) | Waited::Failed(entry) if !Cache::selects(&look, &entry) => None,
         Waited::Done(entry) => Some(match entry.terms.allow(entry.age(), &wish.directives) {
             Use::Validate => Next::Alone(Some(entry), miss),
-            _ => Next::Answer(cache.hit(record, head, &entry, Outcome::Collapsed)),
+            _ => Next::Hit(entry, Outcome::Collapsed),
         }),
         Waited::Failed(entry) => Some(
             if entry.terms.allow_on_error(entry.age(), &wish.directives) {
-                Next::Answer(cache.hit(record, head, &entry, Outcome::StaleError))
+                Next::Hit(entry, Outcome::StaleError)
             } else {
                 Next::Alone(Some(entry), miss)
             },
