@@ -8,6 +8,9 @@ REQUESTS = "gateway_http_requests_total"
 DURATION = "gateway_http_request_duration_seconds"
 ATTEMPTS = "gateway_upstream_requests_total"
 ATTEMPT_DURATION = "gateway_upstream_request_duration_seconds"
+HEALTHY = "gateway_upstream_endpoint_healthy"
+EJECTIONS = "gateway_upstream_endpoint_ejections_total"
+AT_ENDPOINT = "gateway_upstream_endpoint_in_flight"
 RETRIES = "gateway_retries_total"
 CACHE = "gateway_cache_requests_total"
 
@@ -143,6 +146,25 @@ def upstreams() -> list:
             unit="percentunit",
             limit=RETRIED,
             description="Attempts after the first, by requests. GatewayRetryBudgetSpent fires above the dashed line.",
+        ),
+        lines(
+            "Endpoints in use",
+            Query(f"min by (upstream) (avg by (upstream, instance) ({series(HEALTHY, UPSTREAM)}))", "{{upstream}}"),
+            unit="percentunit",
+            description="The share that takes requests, on the replica that sees fewest. Below panic_threshold all are used.",
+        ),
+        columns(
+            "Ejections",
+            Query(
+                sum_by("upstream, endpoint", f"increase({series(EJECTIONS, UPSTREAM)}[$__rate_interval])"),
+                "{{upstream}} {{endpoint}}",
+            ),
+            description="Endpoints left out because their requests kept failing, on any replica.",
+        ),
+        lines(
+            "In flight by endpoint",
+            Query(f"topk(20, {sum_by('upstream, endpoint', series(AT_ENDPOINT, UPSTREAM))})", "{{upstream}} {{endpoint}}"),
+            description="The twenty with most. One far above its fellows is slow, or gets more than its share.",
         ),
     ]
 

@@ -15,12 +15,14 @@ use http::Uri;
 use super::pause;
 use super::run::{complain, say};
 use crate::admin::fleet::{Fleet, FleetCircuit};
-use crate::admin::report::LimitView;
+use crate::admin::report::{LimitView, UpstreamView};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 const EVERY: Duration = Duration::from_secs(1);
 const TRANSITIONS: usize = 6;
+/// More healthy endpoints of one upstream than this are a number.
+const FEW_ENDPOINTS: usize = 4;
 
 /// What may be said to `gateway top`.
 #[derive(Debug, clap::Args)]
@@ -196,9 +198,26 @@ fn upstreams(text: &mut String, fleet: &Fleet, paint: &Paint) {
             one.attempts,
             share(one.failures, one.attempts),
             millis(one.latency.p95),
-            one.endpoints.join(" "),
+            endpoints(one, paint),
         );
     }
+}
+
+/// Those in trouble by name; of the others how many there are where they are not a few.
+fn endpoints(upstream: &UpstreamView, paint: &Paint) -> String {
+    let (well, ill): (Vec<_>, Vec<_>) = upstream
+        .members
+        .iter()
+        .partition(|one| one.state == "healthy");
+    let ill = ill
+        .iter()
+        .map(|one| paint.bad(&format!("{} {}", one.url, one.state)));
+    let few = well.len() <= FEW_ENDPOINTS;
+    let well: Vec<String> = match few {
+        true => well.iter().map(|one| one.url.clone()).collect(),
+        false => vec![format!("{} healthy", well.len())],
+    };
+    ill.chain(well).collect::<Vec<_>>().join(" ")
 }
 
 fn limits(text: &mut String, limits: &[LimitView], paint: &Paint) {

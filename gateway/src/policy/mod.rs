@@ -5,6 +5,7 @@
 //! property tests hold the two together.
 
 pub mod units;
+pub mod grpc;
 pub mod ids;
 pub mod token_bucket;
 pub mod cacheability;

@@ -56,6 +56,10 @@ mod tests {
             let expected = expected.map(str::as_bytes);
             assert_eq!(cookie(&headers, "session"), expected, "{line}");
         }
+        let mut crumbs = HeaderMap::new();
+        crumbs.append(COOKIE, HeaderValue::from_static("a=1"));
+        crumbs.append(COOKIE, HeaderValue::from_static("session=xyz"));
+        assert_eq!(cookie(&crumbs, "session"), Some(&b"xyz"[..]));
     }
 
     #[test]

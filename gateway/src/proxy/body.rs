@@ -96,7 +96,14 @@ impl Body {
             Source::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
             Source::Upstream(body, late) => {
                 let frame = ready!(http_body::Body::poll_frame(Pin::new(body), cx));
-                if let (Some(Err(_)), Some(late)) = (&frame, late.take()) {
+                let failed = match &frame {
+                    Some(Err(_)) => true,
+                    Some(Ok(frame)) => frame.trailers_ref().is_some_and(|trailers| {
+                        late.as_ref().is_some_and(|late| late.is_told_by(trailers))
+                    }),
+                    None => false,
+                };
+                if failed && let Some(late) = late.take() {
                     late.report();
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::forward::UpstreamMetrics;
@@ -97,10 +98,10 @@ impl Permit<'_> {
             upstream, store, ..
         } = &**self.guarded;
         let outcome = match result {
-            // A client that leaves says nothing of the upstream: the permit is given up.
+            // A client that leaves, or does not wait, says nothing of the upstream: the permit is given up.
             Err(error) if !error.is_upstream_fault() => return None,
             Err(_) => Outcome::Failure,
-            Ok(response) if upstream.is_failure(response.status()) => Outcome::Failure,
+            Ok(response) if upstream.is_failure(response) => Outcome::Failure,
             Ok(_) => Outcome::Success,
         };
         let ticket = self.inner.ticket();
@@ -122,6 +123,11 @@ pub(super) struct LateFailure {
 }
 
 impl LateFailure {
+    /// Whether `trailers` say that the call failed after all.
+    pub(super) fn is_told_by(&self, trailers: &HeaderMap) -> bool {
+        self.guarded.upstream.is_grpc_failure(trailers)
+    }
+
     /// In a task of its own: whoever notices is writing to a client.
     pub(super) fn report(self) {
         tokio::task::spawn_local(async move {

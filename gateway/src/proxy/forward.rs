@@ -9,6 +9,7 @@ use http::{Request, Uri};
 use tokio::time::Instant;
 
 use super::affinity;
+use super::grpc::Call;
 use super::record::Context;
 use super::refusal::Refusal;
 use super::sanity::Fault;
@@ -24,7 +25,7 @@ pub(super) struct UpstreamMetrics {
     duration: Arc<Histogram>,
     ok: Arc<Counter>,
     failed: Arc<Counter>,
-    errors: [(&'static str, Arc<Counter>); 7],
+    errors: [(&'static str, Arc<Counter>); 8],
     pub(super) rejections: Arc<Counter>,
 }
 
@@ -37,6 +38,7 @@ impl UpstreamMetrics {
             "tls_error",
             "refused",
             "timeout",
+            "deadline",
             "broken",
             "client_gone",
         ];
@@ -51,7 +53,7 @@ impl UpstreamMetrics {
 
     fn count(&self, upstream: &Upstream, result: &Result<Received, AttemptError>) {
         match result {
-            Ok(response) if upstream.is_failure(response.status()) => self.failed.inc(),
+            Ok(response) if upstream.is_failure(response) => self.failed.inc(),
             Ok(_) => self.ok.inc(),
             Err(error) => {
                 let label = error.label();
@@ -91,7 +93,8 @@ pub(super) async fn send(
     }
     let started = Instant::now();
     context.attempts += 1;
-    let result = upstream.send(endpoint, request).await;
+    let patience = context.grpc.as_ref().and_then(Call::patience);
+    let result = upstream.send(endpoint, request, patience).await;
     let elapsed = started.elapsed();
     metrics.duration.observe(elapsed);
     metrics.count(upstream, &result);
@@ -112,7 +115,7 @@ pub(super) fn refusal(error: &AttemptError) -> Refusal {
         AttemptError::Connect(_) | AttemptError::ConnectTimeout => Refusal::ConnectFailed,
         AttemptError::Tls(_) => Refusal::TlsFailed,
         AttemptError::Certificate(_) => Refusal::BadCertificate,
-        AttemptError::Timeout => Refusal::UpstreamTimeout,
+        AttemptError::Timeout | AttemptError::Deadline => Refusal::UpstreamTimeout,
         AttemptError::Broken(_) | AttemptError::Refused => Refusal::BrokenResponse,
         AttemptError::Client(UploadFault::Broken) => {
             Refusal::BadRequest("The request body ended early.")

@@ -36,6 +36,7 @@ mod upgrade;
 mod attempts;
 mod affinity;
 mod exchange;
+mod grpc;
 mod http2;
 
 pub use body::Body;
@@ -242,10 +243,14 @@ impl Proxy {
         record.context.decision = refusal.label();
         let request_id = &record.context.request_id;
         let mut response = refusal.response(request_id, self.hop.name());
-        let own = record.route().and_then(|route| route.answers.to(refusal));
-        if let Some(own) = own.or_else(|| self.answers.to(refusal)) {
-            let facts = record.facts(refusal.retry_after().unwrap_or_default());
-            response = own.dress(&facts, response);
+        if let Some(call) = &record.context.grpc {
+            response = call.dress(response, refusal.detail(), refusal.retry_after());
+        } else {
+            let own = record.route().and_then(|route| route.answers.to(refusal));
+            if let Some(own) = own.or_else(|| self.answers.to(refusal)) {
+                let facts = record.facts(refusal.retry_after().unwrap_or_default());
+                response = own.dress(&facts, response);
+            }
         }
         let headers = response.headers_mut();
         headers.insert(headers::X_REQUEST_ID, request_id.clone());
@@ -257,10 +262,12 @@ impl Proxy {
 
     fn begin(&self, peer: &Peer, head: &Head) -> Record {
         let address = self.identify.address(peer.address, &head.headers);
+        let started = Instant::now();
         Record::begin(
             &self.recorder,
             Context {
-                started: Instant::now(),
+                started,
+                grpc: grpc::Call::of(head, started),
                 request_id: headers::request_id(&head.headers),
                 address,
                 client: self.identify.client(address),

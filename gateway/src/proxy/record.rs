@@ -13,6 +13,7 @@ use http::request::Parts as Head;
 use http::{HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::grpc::Call;
 use super::limit::Told;
 use super::route::{Parameters, Route, asked_host, host_name};
 use super::template::{Asked, Facts};
@@ -114,6 +115,8 @@ pub(super) struct Context {
     pub(super) protocol: &'static str,
     pub(super) method: Method,
     pub(super) uri: Uri,
+    /// What is known of it as a call of gRPC, if it is one.
+    pub(super) grpc: Option<Call>,
     pub(super) upstream: Option<UpstreamName>,
     pub(super) upstream_time: Option<Duration>,
     pub(super) attempts: u32,

@@ -190,6 +190,11 @@ impl Refusal {
         self.shape().label
     }
 
+    /// What it says for people.
+    pub(super) const fn detail(&self) -> &'static str {
+        self.shape().detail
+    }
+
     const fn shape(&self) -> Shape {
         match self {
             Self::NoRoute => shape(

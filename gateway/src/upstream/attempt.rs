@@ -37,6 +37,9 @@ pub enum AttemptError {
     /// No response head in time.
     #[error("no response in time")]
     Timeout,
+    /// No response head in the time the client itself gave: not the upstream's fault.
+    #[error("no response in the time the client gave")]
+    Deadline,
     /// The connection ended, or what came back is not HTTP.
     #[error("the exchange broke: {0}")]
     Broken(hyper::Error),
@@ -55,6 +58,7 @@ impl AttemptError {
             Self::Tls(_) | Self::Certificate(_) => "tls_error",
             Self::Refused => "refused",
             Self::Timeout => "timeout",
+            Self::Deadline => "deadline",
             Self::Broken(_) => "broken",
             Self::Client(_) => "client_gone",
         }
@@ -69,7 +73,7 @@ impl AttemptError {
             | Self::Tls(_)
             | Self::Certificate(_)
             | Self::Refused => true,
-            Self::Timeout | Self::Broken(_) | Self::Client(_) => false,
+            Self::Timeout | Self::Deadline | Self::Broken(_) | Self::Client(_) => false,
         }
     }
 
@@ -81,7 +85,7 @@ impl AttemptError {
             Self::Tls(error) => Self::Tls(copy(error)),
             Self::Certificate(error) => Self::Certificate(copy(error)),
             Self::ConnectTimeout => Self::ConnectTimeout,
-            Self::Refused | Self::Timeout | Self::Broken(_) | Self::Client(_) => {
+            Self::Refused | Self::Timeout | Self::Deadline | Self::Broken(_) | Self::Client(_) => {
                 Self::Connect(io::ErrorKind::ConnectionAborted.into())
             }
         }
@@ -90,7 +94,7 @@ impl AttemptError {
     /// Whether the upstream is to blame.
     #[must_use]
     pub const fn is_upstream_fault(&self) -> bool {
-        !matches!(self, Self::Client(_))
+        !matches!(self, Self::Client(_) | Self::Deadline)
     }
 }
 

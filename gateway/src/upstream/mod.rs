@@ -35,8 +35,9 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Request, StatusCode};
+use http::{HeaderMap, Request, Response, Version};
 
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::ids::UpstreamName;
 use choice::View;
 use settings::{HashKey, Rule};
@@ -47,6 +48,7 @@ pub struct Upstream {
     membership: Arc<Membership>,
     timeout: Duration,
     failure_statuses: Vec<u16>,
+    grpc_failure_statuses: Vec<GrpcStatus>,
     view: RefCell<View>,
     load: Rc<Cell<usize>>,
 }
@@ -60,6 +62,7 @@ impl Upstream {
         Self {
             timeout: settings.timeout,
             failure_statuses: settings.failure_statuses.clone(),
+            grpc_failure_statuses: settings.grpc_failure_statuses.clone(),
             view: RefCell::new(View::new(membership, &[], &load, offset)),
             membership: Arc::clone(membership),
             load,
@@ -78,10 +81,20 @@ impl Upstream {
         self.timeout
     }
 
-    /// Whether an answer with this status counts as a failure of the upstream.
+    /// Whether an answer counts as a failure of the upstream: by its status, or by gRPC's, which comes over HTTP/2 alone.
     #[must_use]
-    pub fn is_failure(&self, status: StatusCode) -> bool {
-        self.failure_statuses.contains(&status.as_u16())
+    pub fn is_failure<B>(&self, response: &Response<B>) -> bool {
+        self.failure_statuses.contains(&response.status().as_u16())
+            || (response.version() == Version::HTTP_2 && self.is_grpc_failure(response.headers()))
+    }
+
+    /// Whether headers or trailers hold a status of gRPC that counts as a failure.
+    #[must_use]
+    pub fn is_grpc_failure(&self, fields: &HeaderMap) -> bool {
+        fields.get("grpc-status").is_some_and(|status| {
+            let status = GrpcStatus::from_wire(status.as_bytes());
+            self.grpc_failure_statuses.contains(&status)
+        })
     }
 
     /// What a [`PickHint`] should hold the hash of; none where nothing is hashed.
@@ -103,7 +116,7 @@ impl Upstream {
         view.pick(hint, self.load.get())
     }
 
-    /// Sends one request to `endpoint` and waits for the response head.
+    /// Sends one request to `endpoint` and waits for the response head, no longer than the client does who told its `patience`.
     ///
     /// # Errors
     /// [`AttemptError`] says what broke, whose fault it was and whether the endpoint may have seen the request.
@@ -111,18 +124,21 @@ impl Upstream {
         &self,
         endpoint: &Rc<Endpoint>,
         request: Request<RequestBody>,
+        patience: Option<Duration>,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
-        let result =
-            match tokio::time::timeout(self.timeout, attempt::send(endpoint, request)).await {
-                Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
-                // What the client has not sent yet, the upstream cannot answer.
-                Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
-                    Err(AttemptError::Client(UploadFault::TooSlow))
-                }
-                Err(_) => Err(AttemptError::Timeout),
-            };
+        let own = patience.filter(|patience| *patience < self.timeout);
+        let limit = own.unwrap_or(self.timeout);
+        let result = match tokio::time::timeout(limit, attempt::send(endpoint, request)).await {
+            Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
+            // What the client has not sent yet, the upstream cannot answer.
+            Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
+                Err(AttemptError::Client(UploadFault::TooSlow))
+            }
+            Err(_) if own.is_some() => Err(AttemptError::Deadline),
+            Err(_) => Err(AttemptError::Timeout),
+        };
         self.report(endpoint, &result);
         result
     }
@@ -130,7 +146,7 @@ impl Upstream {
     /// What an attempt says of its endpoint.
     fn report(&self, endpoint: &Endpoint, result: &Result<Received, AttemptError>) {
         match result {
-            Ok(response) if self.is_failure(response.status()) => {
+            Ok(response) if self.is_failure(response) => {
                 let status = format_args!("status {}", response.status().as_u16());
                 self.membership.failed(endpoint.member(), &status);
             }

@@ -100,7 +100,7 @@ async fn look_up(endpoint: &EndpointSettings, dns: &DnsSettings) -> Result<Found
     addresses.dedup();
     addresses.truncate(MAX_ADDRESSES);
     if dns.family == Family::Any {
-        reachable(&mut addresses);
+        reachable(&mut addresses, has_route);
     }
     if addresses.is_empty() {
         return Err(LookupError::Empty);
@@ -141,8 +141,8 @@ fn server(address: &SocketAddr) -> NameServerConfig {
 
 /// Leaves out addresses of a family that this machine has no route for (RFC 6724, section 5, rule 1), if any remain then: with IPv6
 /// off, every other request to a name that has both would fail.
-fn reachable(addresses: &mut Vec<SocketAddr>) {
-    let routed: Vec<_> = addresses.iter().copied().filter(has_route).collect();
+fn reachable(addresses: &mut Vec<SocketAddr>, is_routed: impl Fn(&SocketAddr) -> bool) {
+    let routed: Vec<_> = addresses.iter().copied().filter(is_routed).collect();
     if !routed.is_empty() {
         *addresses = routed;
     }
@@ -183,9 +183,17 @@ mod tests {
 
     #[test]
     fn an_address_without_a_route_is_left_out_unless_there_is_no_other() {
-        let here: SocketAddr = "127.0.0.1:80".parse().unwrap();
-        let mut addresses = vec![here];
-        reachable(&mut addresses);
-        assert_eq!(addresses, [here]);
+        let [four, six] = ["10.0.0.7:80", "[2001:db8::7]:80"].map(|one| one.parse().unwrap());
+        for (routed, expected) in [
+            (vec![four, six], vec![four, six]),
+            (vec![four], vec![four]),
+            (vec![six], vec![six]),
+            (vec![], vec![four, six]),
+        ] {
+            let mut addresses = vec![four, six];
+            reachable(&mut addresses, |one| routed.contains(one));
+            assert_eq!(addresses, expected, "routed: {routed:?}");
+        }
+        assert!(has_route(&"127.0.0.1:80".parse().unwrap()));
     }
 }

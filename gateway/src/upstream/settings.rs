@@ -12,6 +12,7 @@ pub use super::tls::{Tls, TlsError, TlsMaterial};
 use crate::policy::balance::Weight;
 use crate::policy::balance::ejection::EjectionSpec;
 use crate::policy::circuit::CircuitSpec;
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::ids::UpstreamName;
 
 /// A set of interchangeable endpoints behind one circuit.
@@ -51,6 +52,8 @@ pub struct Settings {
     pub circuit: CircuitSpec,
     /// Response statuses that count as failures.
     pub failure_statuses: Vec<u16>,
+    /// Statuses of gRPC that count as failures.
+    pub grpc_failure_statuses: Vec<GrpcStatus>,
 }
 
 /// One address of an upstream, or a name that stands for several.

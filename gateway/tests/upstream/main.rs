@@ -12,6 +12,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod grpc;
 mod h2;
 mod lifetime;
 mod pki;
@@ -23,6 +24,12 @@ use support::gateway::Gateway;
 
 /// A gateway whose upstream is `url`, with more of its keys below `[upstreams.default]`.
 fn gateway(url: &str, keys: &[(&str, &str)]) -> Gateway {
+    // What a test breaks on purpose must not keep the next request from being sent.
+    gateway_with(url, keys, &[("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "1000")])
+}
+
+/// The same, with variables.
+fn gateway_with(url: &str, keys: &[(&str, &str)], variables: &[(&str, &str)]) -> Gateway {
     let name = |key: &str| {
         let key = key.to_uppercase().replace('.', "__");
         format!("GATEWAY__UPSTREAMS__DEFAULT__{key}")
@@ -31,11 +38,7 @@ fn gateway(url: &str, keys: &[(&str, &str)]) -> Gateway {
         .iter()
         .map(|(key, value)| (name(key), *value))
         .collect();
-    let mut more: Vec<_> = named
-        .iter()
-        .map(|(key, value)| (key.as_str(), *value))
-        .collect();
-    // What a test breaks on purpose must not keep the next request from being sent.
-    more.push(("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "1000"));
+    let named = named.iter().map(|(key, value)| (key.as_str(), *value));
+    let more: Vec<_> = named.chain(variables.iter().copied()).collect();
     Gateway::start(url, &more)
 }

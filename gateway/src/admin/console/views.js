@@ -171,9 +171,19 @@ function rows(id, items, key, cells) {
   });
 }
 
+// Endpoints shown of one upstream: those in trouble first, and the rest as a count.
+const SHOWN = 12;
+
+function endpoints({ endpoints: configured, members }) {
+  if (!members?.length) return configured;
+  const told = members.map((one) => ({ bad: one.state !== "healthy", text: one.state === "healthy" ? one.url : `${one.url} ${one.state}` }));
+  const sorted = [...told.filter((one) => one.bad), ...told.filter((one) => !one.bad)].map((one) => one.text);
+  return sorted.length <= SHOWN ? sorted : [...sorted.slice(0, SHOWN), `and ${count(sorted.length - SHOWN)} more`];
+}
+
 export function tables(fleet) {
   rows("#upstreams", fleet.upstreams, (one) => one.name, (one) => [
-    { text: one.name }, { code: one.endpoints }, { n: rate(one.attempts) }, { n: `${percent(share(one.failures, one.attempts))} %` }, { n: `${millis(one.latency.p95)} ms` }]);
+    { text: one.name }, { code: endpoints(one) }, { n: rate(one.attempts) }, { n: `${percent(share(one.failures, one.attempts))} %` }, { n: `${millis(one.latency.p95)} ms` }]);
   rows("#routes", fleet.routes, (one) => one.name, (one) => [
     { text: one.name, small: one.limits.length ? `limited by ${one.limits.join(", ")}` : "unlimited" }, { code: one.path }, { n: rate(one.requests) }, { n: count(one.in_flight) }, { n: `${millis(one.latency.p95)} ms` }]);
   rows("#replicas", fleet.replicas, (one) => one.id, (one) => [

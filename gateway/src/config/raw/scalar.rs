@@ -14,10 +14,12 @@ use serde::de::{Deserialize, Deserializer, Error, Visitor};
 use serde_json::{Value, json};
 
 use super::super::secret::{Password, Secret};
+use super::super::shape::nearest;
 use super::endpoint;
 use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
@@ -235,6 +237,21 @@ impl Scalar for Quorum {
 
     fn hints() -> Value {
         json!({ "type": ["string", "integer"], "minimum": 1 })
+    }
+}
+
+impl Scalar for GrpcStatus {
+    const EXPECTED: &'static str = "a status of gRPC like `UNAVAILABLE`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse().map_err(|_| {
+            let near = nearest(text, Self::names().iter().copied());
+            format!("`{text}` is not a status of gRPC{near}")
+        })
+    }
+
+    fn hints() -> Value {
+        json!({ "enum": Self::names() })
     }
 }
 

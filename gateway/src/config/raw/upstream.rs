@@ -9,6 +9,7 @@ use super::endpoint::Endpoint;
 use super::scalar::{Balance, Text};
 use super::tls::Tls;
 use crate::policy::circuit::Quorum;
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::units::Micros;
 use crate::upstream::settings::{HashKey, HostChoice, Protocol};
 
@@ -57,6 +58,8 @@ pub(in super::super) struct Upstream {
     pub(in super::super) max_connection_requests: Option<u32>,
     /// Response statuses that count as failures.
     pub(in super::super) failure_statuses: Option<List<u16>>,
+    /// Statuses of gRPC that count as failures, by name; a client chooses its own deadline, so `DEADLINE_EXCEEDED` need not be one.
+    pub(in super::super) grpc_failure_statuses: Option<List<Text<GrpcStatus>>>,
     /// When the circuit opens and closes, in the whole fleet.
     pub(in super::super) circuit: Option<Circuit>,
 }

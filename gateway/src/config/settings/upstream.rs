@@ -35,6 +35,7 @@ pub(super) fn upstream(
     let tls = check.set(at, "tls", raw.tls);
     let tls = tls.and_then(|raw| tls::tls(check, &at.key("tls"), raw, endpoints.as_deref()?));
     let failure_statuses = statuses(check, at, raw.failure_statuses);
+    let grpc = check.list(at, "grpc_failure_statuses", raw.grpc_failure_statuses);
     let circuit = check.set(at, "circuit", raw.circuit);
     let circuit = circuit.and_then(|raw| circuit::circuit(check, &at.key("circuit"), raw));
     Some(Settings {
@@ -55,6 +56,7 @@ pub(super) fn upstream(
         tls: tls?,
         circuit: circuit?,
         failure_statuses: failure_statuses?,
+        grpc_failure_statuses: grpc?.into_iter().map(|(_, Text(one))| one).collect(),
     })
 }
 
