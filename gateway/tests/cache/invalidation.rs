@@ -126,3 +126,35 @@ async fn what_was_asked_for_before_a_purge_is_not_kept_after_it() {
         }
     }
 }
+
+/// Where the answer to a write leads is purged too; another host's word is not taken for this one's.
+#[tokio::test(flavor = "multi_thread")]
+async fn where_a_write_leads_is_purged_on_the_same_host_alone() {
+    for (field, value, purges) in [
+        ("location", "/made", true),
+        ("content-location", "http://gateway.test/made", true),
+        ("location", "http://elsewhere.test/made", false),
+        ("location", "https://gateway.test/made", false),
+        ("location", "relative", false),
+    ] {
+        let origin = Origin::start(move |request, before| {
+            if request.method.is_safe() {
+                Reply::new(before.to_string())
+            } else {
+                Reply::status(201).with(field, value)
+            }
+        })
+        .await;
+        let text = file("ttl = \"1h\"", "") + &WRITES.replace("purge = [\"tag:summary\"]", "");
+        let gateway = Gateway::from_file(&origin.url(), &text);
+        let before = body(&gateway, "/made").await;
+        assert_eq!(
+            client::send(gateway.proxy(), client::post("/things", "x"))
+                .await
+                .status,
+            201
+        );
+        let after = body(&gateway, "/made").await;
+        assert_eq!(before != after, purges, "{field}: {value}");
+    }
+}

@@ -11,6 +11,7 @@
 mod support;
 
 mod bounds;
+mod contract;
 mod freshness;
 mod invalidation;
 mod never_stored;

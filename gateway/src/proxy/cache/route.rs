@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use http::header::HOST;
 use http::request::Parts as Head;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
 use super::Wish;
@@ -133,13 +134,18 @@ impl Reads {
     }
 }
 
+/// The host a request is for: an absolute target's, else the field's (RFC 9112, section 3.2.2).
+pub(super) fn host(head: &Head) -> &str {
+    let field = head.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let target = head.uri.authority().map(Authority::as_str);
+    target.or(field).unwrap_or_default()
+}
+
 /// The key of a request's target.
 pub(super) fn key(spec: &KeySpec, scheme: &str, head: &Head) -> Digest {
-    let host = head.headers.get(HOST).and_then(|host| host.to_str().ok());
-    let host = head.uri.authority().map(|one| one.as_str()).or(host);
     spec.key(&Target {
         scheme,
-        host: host.unwrap_or_default(),
+        host: host(head),
         path: head.uri.path(),
         query: head.uri.query(),
     })
