@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::sync::mpsc;
 use tokio::sync::oneshot::Receiver;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::common::Common;
 use super::operate::{carry_out, hear_resets};
@@ -20,18 +21,25 @@ use crate::policy::units::Micros;
 use crate::server::Bound;
 use crate::server::drain::Phase;
 use crate::store::{Store, health};
+use crate::telemetry::traces::{self, Finished};
 use crate::{breaker, cache};
 
 /// A replica counts as gone after so many heartbeats that did not come.
 const MISSED_HEARTBEATS: u32 = 3;
 
+/// How long a stop waits for the collector to take the last spans.
+const LAST_SPANS: Duration = Duration::from_secs(3);
+
 /// Starts the thread; it ends when `stop` is told or its sender is gone.
 pub(super) fn spawn(
-    common: Common,
+    mut common: Common,
     admin: Bound,
     place: Place,
+    spans: Option<mpsc::Receiver<Finished>>,
     stop: Receiver<()>,
 ) -> io::Result<JoinHandle<()>> {
+    // The queue ends when no worker can put anything in any more: this thread never does.
+    common.traces = None;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -39,12 +47,28 @@ pub(super) fn spawn(
         .name("background".to_owned())
         .spawn(move || {
             runtime.block_on(async {
+                let exporting = spans.map(|spans| tokio::spawn(export(common.clone(), spans)));
                 match common.store() {
                     Ok(store) => run(&common, store, admin, place, stop).await,
                     Err(error) => tracing::error!(event = "background_failed", %error),
                 }
+                if let Some(exporting) = exporting {
+                    let _ = timeout(LAST_SPANS, exporting).await;
+                }
             });
         })
+}
+
+/// Sends the spans of requests to their collector, as long as there are any.
+async fn export(common: Common, spans: mpsc::Receiver<Finished>) {
+    let Some(settings) = &common.config.traces.export else {
+        return;
+    };
+    let (replica, dropped) = (&common.replica, &common.metrics.trace_spans_dropped);
+    let sending = traces::export(settings, replica.as_str(), spans, dropped);
+    if let Err(error) = sending.await {
+        tracing::error!(event = "traces_not_exported", %error);
+    }
 }
 
 async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Receiver<()>) {

@@ -17,6 +17,7 @@ use crate::telemetry::access::AccessLog;
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
+use crate::telemetry::traces::{Queue, Tracer};
 use crate::upstream::Directory;
 
 /// Handles; a clone for each thread.
@@ -37,11 +38,17 @@ pub(super) struct Common {
     pub(super) drain: Drain,
     pub(super) board: Arc<Board>,
     pub(super) level: Option<Level>,
+    /// Where the spans of requests go, if anywhere.
+    pub(super) traces: Option<Queue>,
 }
 
 impl Common {
-    pub(super) fn new(config: Config, given: &Given) -> Self {
-        let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
+    pub(super) fn new(
+        config: Config,
+        given: &Given,
+        metrics: Arc<Metrics>,
+        traces: Option<Queue>,
+    ) -> Self {
         let replica = replica::new(&config.proxy.hop);
         let limiter = Shared::new(Store::memory(EMBEDDED_BUCKETS));
         observe::limits(&metrics, Arc::clone(&limiter));
@@ -60,6 +67,7 @@ impl Common {
             drain: Drain::new(),
             board,
             level: given.level.clone(),
+            traces,
             metrics,
             limiter,
             cache,
@@ -116,7 +124,10 @@ impl Common {
             breaker: Arc::clone(&self.breaker),
             directory: Arc::clone(&self.directory),
             metrics: Arc::clone(&self.metrics),
-            access: access.map(|(writer, format)| AccessLog::new(writer, format)),
+            tracer: Tracer::new(&self.config.traces, self.traces.clone()),
+            access: access.map(|(writer, format)| {
+                AccessLog::new(writer, format, self.config.log.lines.clone())
+            }),
             serve_metrics: self.config.server.metrics,
         };
         let proxy = Proxy::new(&self.config.proxy, &self.config.upstreams, parts);

@@ -16,7 +16,7 @@ use crate::config::{self, Source};
 use crate::store::Store;
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::settings::{LogFormat, Settings as LogSettings};
+use crate::telemetry::settings::{AccessSettings, LogFormat, Settings as LogSettings};
 
 const CAPACITY: u32 = 5;
 const REFILL_SECONDS: u32 = 2;
@@ -75,6 +75,7 @@ fn start(replicas: usize) -> Result<Running, DemoError> {
         level: "warn".to_owned(),
         format: Some(LogFormat::Text),
         access: false,
+        lines: AccessSettings::default(),
     };
     let logs = logs::init(&settings, Metrics::new().log_lines_dropped.clone())?;
     let mock = Mock::start()?;

@@ -35,6 +35,7 @@ use crate::store::{OpenError, Store};
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
+use crate::telemetry::traces;
 
 /// Buckets the embedded store holds.
 const EMBEDDED_BUCKETS: usize = 1_000_000;
@@ -101,7 +102,12 @@ impl App {
             bind(server.listen, server.workers),
         )?;
         let (proxy_address, admin_address) = (proxy.address, admin.address);
-        let common = Common::new(config, given);
+        let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
+        let export = config.traces.export.as_ref();
+        let (traces, spans) = export
+            .map(|export| traces::queue(export.queue, Arc::clone(&metrics.trace_spans_dropped)))
+            .unzip();
+        let common = Common::new(config, given, metrics, traces);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
         common.store()?;
         let place = Place {
@@ -110,7 +116,7 @@ impl App {
             started: Instant::now(),
         };
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
-        let background = background::spawn(common.clone(), admin, place, stopped)?;
+        let background = background::spawn(common.clone(), admin, place, spans, stopped)?;
         let caps = Caps::new(
             common.config.server.max_connections,
             common.config.server.max_connections_per_address,

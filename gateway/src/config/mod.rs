@@ -41,6 +41,8 @@ pub struct Config {
     pub cache: crate::cache::settings::Settings,
     /// What is logged and how.
     pub log: crate::telemetry::settings::Settings,
+    /// Which traces are kept, and where they go.
+    pub traces: crate::telemetry::traces::settings::Settings,
     /// Every upstream, by name; each name once.
     pub upstreams: Vec<crate::upstream::settings::Settings>,
     /// Every limit, by name; each name once.

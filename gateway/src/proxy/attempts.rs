@@ -29,7 +29,7 @@ impl Proxy {
         let mut plan = Plan::new(route.retry(), request);
         let mut tried = Vec::new();
         loop {
-            let permit = upstream.admit().await?;
+            let permit = upstream.admit(context).await?;
             let Some(request) = plan.request() else {
                 return Err(Refusal::NoEndpoint);
             };
@@ -42,7 +42,7 @@ impl Proxy {
                 request,
             )
             .await;
-            let late = permit.report(&result).await;
+            let late = permit.report(context, &result).await;
             match plan.next(result) {
                 Next::Done(Ok(received)) => return Ok((received, late)),
                 Next::Done(Err(error)) => return Err(forward::refusal(&error)),

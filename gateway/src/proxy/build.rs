@@ -26,6 +26,7 @@ use crate::policy::ids::UpstreamName;
 use crate::store::Store;
 use crate::telemetry::access::AccessLog;
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::Tracer;
 use crate::upstream::{self, Directory, Upstream};
 
 /// What a proxy is made with, besides its settings: the handles of its thread.
@@ -45,6 +46,8 @@ pub struct Parts {
     pub directory: Arc<Directory>,
     /// The process's metrics.
     pub metrics: Arc<Metrics>,
+    /// This thread's tracer.
+    pub tracer: Tracer,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
     /// Whether the proxy's own listener answers `/metrics`.
@@ -73,7 +76,7 @@ impl Proxy {
             own: Own::new(&settings.health),
             identify: Identify::new(&settings.identity),
             upstreams: guarded,
-            recorder: Recorder::new(&parts.metrics, parts.access),
+            recorder: Recorder::new(&parts.metrics, parts.access, parts.tracer),
             hop: Hop::new(&settings.hop),
             strictness: settings.strictness,
             uploads: upstream::UploadBounds {

@@ -11,7 +11,9 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::forward::UpstreamMetrics;
+use super::record::Context;
 use super::refusal::Refusal;
+use super::spans;
 use crate::breaker::{self, Circuit, Outcome, Ticket};
 use crate::policy::ids::UpstreamName;
 use crate::store::Store;
@@ -70,14 +72,24 @@ impl Guarded {
     }
 
     /// Leave for one attempt, or a refusal that costs the upstream nothing.
-    pub(super) async fn admit(self: &Rc<Self>) -> Result<Permit<'_>, Refusal> {
+    pub(super) async fn admit(
+        self: &Rc<Self>,
+        context: &mut Context,
+    ) -> Result<Permit<'_>, Refusal> {
         let lease = self.upstream.timeout() + PROBE_MARGIN;
+        let asking = context.trace.is_recording().then(Instant::now);
         match self.circuit.admit(&self.store, lease).await {
-            Ok(inner) => Ok(Permit {
-                guarded: self,
-                inner,
-                started: Instant::now(),
-            }),
+            Ok(inner) => {
+                if let Some(begun) = asking.filter(|_| inner.is_probe()) {
+                    let told = spans::store("circuit_admit", self.name().as_str(), begun, true);
+                    context.trace.called(None, told);
+                }
+                Ok(Permit {
+                    guarded: self,
+                    inner,
+                    started: Instant::now(),
+                })
+            }
             Err(rejected) => {
                 self.metrics.rejections.inc();
                 Err(Refusal::CircuitOpen {
@@ -92,6 +104,7 @@ impl Permit<'_> {
     /// Tells the circuit what became of the attempt; what is still to come of the body can be told through the result.
     pub(super) async fn report(
         self,
+        context: &mut Context,
         result: &Result<Received, AttemptError>,
     ) -> Option<LateFailure> {
         let Guarded {
@@ -105,9 +118,16 @@ impl Permit<'_> {
             Ok(_) => Outcome::Success,
         };
         let ticket = self.inner.ticket();
+        // Of the others the fleet is told together, or not at all.
+        let tells = outcome == Outcome::Failure || self.inner.is_probe();
+        let telling = (tells && context.trace.is_recording()).then(Instant::now);
         self.inner
             .report(store, outcome, self.started.elapsed())
             .await;
+        if let Some(begun) = telling {
+            let told = spans::store("circuit_report", upstream.name().as_str(), begun, true);
+            context.trace.called(None, told);
+        }
         (outcome == Outcome::Success).then(|| LateFailure {
             guarded: Rc::clone(self.guarded),
             ticket,

@@ -63,6 +63,10 @@ impl Proxy {
             headers.insert(HOST, host.clone());
         }
         headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
+        if !record.context.trace.continues() {
+            headers.remove("tracestate");
+        }
+        forward::set_trace(headers, record.context.trace.header().clone());
         if chunked {
             headers.insert(TRANSFER_ENCODING, HeaderValue::from_static("chunked"));
         }

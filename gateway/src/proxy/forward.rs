@@ -3,16 +3,18 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use http::header::HOST;
 use http::uri::PathAndQuery;
-use http::{Request, Uri};
+use http::{HeaderMap, HeaderValue, Request, Uri};
 use tokio::time::Instant;
 
 use super::affinity;
 use super::grpc::Call;
-use super::record::Context;
+use super::record::{Context, TRACEPARENT};
 use super::refusal::Refusal;
 use super::sanity::Fault;
+use super::spans;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Histogram};
 use crate::upstream::{
@@ -93,13 +95,29 @@ pub(super) async fn send(
     }
     let started = Instant::now();
     context.attempts += 1;
+    let span = context.trace.is_recording().then(|| {
+        let (span, header) = context.trace.call();
+        set_trace(request.headers_mut(), header);
+        span
+    });
     let patience = context.grpc.as_ref().and_then(Call::patience);
     let result = upstream.send(endpoint, request, patience).await;
     let elapsed = started.elapsed();
+    if span.is_some() {
+        let told = spans::attempt(context, endpoint, started, &result);
+        context.trace.called(span, told);
+    }
     metrics.duration.observe(elapsed);
     metrics.count(upstream, &result);
     *context.upstream_time.get_or_insert_default() += elapsed;
     result
+}
+
+/// Tells the upstream which trace a request belongs to.
+pub(super) fn set_trace(headers: &mut HeaderMap, header: Bytes) {
+    if let Ok(value) = HeaderValue::from_maybe_shared(header) {
+        headers.insert(TRACEPARENT, value);
+    }
 }
 
 /// The target in origin form, as HTTP/1.1 wants it towards a server.

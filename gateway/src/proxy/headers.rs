@@ -10,6 +10,7 @@ use http::header::{
 use http::{HeaderName, HeaderValue, Version};
 
 use super::identify::X_FORWARDED_FOR;
+use crate::telemetry::traces::Trace;
 
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
@@ -203,10 +204,12 @@ impl Hop {
 }
 
 /// The id a request keeps or gets. A client's is kept when it is short and plain enough to stand in any log.
-pub(super) fn request_id(headers: &HeaderMap) -> HeaderValue {
+/// One that is made is the trace's id, so that whoever has the one can look up the other.
+pub(super) fn request_id(headers: &HeaderMap, trace: &Trace) -> HeaderValue {
     match headers.get(X_REQUEST_ID) {
         Some(id) if is_sane_id(id.as_bytes()) => id.clone(),
-        _ => new_id(),
+        _ => HeaderValue::from_maybe_shared(trace.id_bytes())
+            .unwrap_or_else(|_| HeaderValue::from_static("-")),
     }
 }
 
@@ -217,20 +220,11 @@ fn is_sane_id(id: &[u8]) -> bool {
             .all(|byte| byte.is_ascii_alphanumeric() || b"-_.:+=/@".contains(byte))
 }
 
-fn new_id() -> HeaderValue {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    let mut random = fastrand::u128(..);
-    let mut text = [0_u8; 32];
-    for digit in &mut text {
-        *digit = DIGITS[(random & 0xf) as usize];
-        random >>= 4;
-    }
-    HeaderValue::from_bytes(&text).unwrap_or_else(|_| HeaderValue::from_static("-"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::telemetry::traces::Tracer;
+    use crate::telemetry::traces::settings::Settings;
 
     fn headers(pairs: &[(&'static str, &'static str)]) -> HeaderMap {
         pairs
@@ -354,14 +348,16 @@ mod tests {
 
     #[test]
     fn a_sane_id_is_kept_and_any_other_replaced() {
+        let tracer = Tracer::new(&Settings::default(), None);
+        let trace = tracer.begin(None);
         assert_eq!(
-            request_id(&headers(&[("x-request-id", "abc-123")])),
+            request_id(&headers(&[("x-request-id", "abc-123")]), &trace),
             "abc-123"
         );
         for bad in ["", "has space", "quote\"", "a,b"] {
-            let made = request_id(&headers(&[("x-request-id", bad)]));
-            assert_eq!(made.len(), 32, "{bad:?}");
+            let made = request_id(&headers(&[("x-request-id", bad)]), &trace);
+            assert_eq!(made, trace.id(), "{bad:?}");
         }
-        assert_ne!(new_id(), new_id());
+        assert_ne!(tracer.begin(None).id(), trace.id());
     }
 }

@@ -6,11 +6,13 @@
 use std::rc::Rc;
 
 use http::{HeaderMap, HeaderName, HeaderValue};
+use tokio::time::Instant;
 
 use super::record::Context;
 use super::refusal::Refusal;
 use super::route::RouteError;
 use super::settings::RouteSettings;
+use super::spans;
 use crate::limiter::settings::KeySettings;
 use crate::limiter::{By, Limiter, Policy, Verdict, Verdicts, Want};
 use crate::policy::ids::ClientId;
@@ -74,6 +76,7 @@ impl Limits {
         limiter: &Limiter,
         context: &mut Context,
     ) -> Result<(), Refusal> {
+        let asking = context.trace.is_recording().then(Instant::now);
         let (policy, verdict) = match &self.policies[..] {
             [] => return Ok(()),
             [policy] => {
@@ -89,6 +92,11 @@ impl Limits {
             policy: Rc::clone(policy),
             verdict,
         });
+        if let (Some(begun), By::Store | By::Degraded) = (asking, verdict.by) {
+            let (name, answered) = (policy.settings().name.as_str(), verdict.by == By::Store);
+            let told = spans::store("take", name, begun, answered);
+            context.trace.called(None, told);
+        }
         if verdict.decision.passes() {
             return Ok(());
         }

@@ -36,6 +36,7 @@ mod upgrade;
 mod attempts;
 mod affinity;
 mod exchange;
+mod spans;
 mod grpc;
 mod http2;
 
@@ -262,18 +263,22 @@ impl Proxy {
 
     fn begin(&self, peer: &Peer, head: &Head) -> Record {
         let address = self.identify.address(peer.address, &head.headers);
+        let trace = self.recorder.trace(&head.headers);
         let started = Instant::now();
         Record::begin(
             &self.recorder,
             Context {
                 started,
                 grpc: grpc::Call::of(head, started),
-                request_id: headers::request_id(&head.headers),
+                request_id: headers::request_id(&head.headers, &trace),
+                trace,
+                logged: self.recorder.logged(&head.headers),
                 address,
                 client: self.identify.client(address),
                 protocol: protocol(head.version),
                 method: head.method.clone(),
                 uri: head.uri.clone(),
+                scheme: "http",
                 upstream: None,
                 upstream_time: None,
                 attempts: 0,

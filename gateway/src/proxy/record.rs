@@ -10,17 +10,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::request::Parts as Head;
-use http::{HeaderValue, Method, Uri};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
 use super::grpc::Call;
 use super::limit::Told;
 use super::route::{Parameters, Route, asked_host, host_name};
+use super::spans;
 use super::template::{Asked, Facts};
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::traces::{Trace, Tracer};
 use crate::telemetry::{Counter, Family, Gauge, Histogram};
+
+pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
 /// The status logged for a client that left before there was one, as nginx introduced it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;
@@ -85,15 +89,34 @@ fn method_label(method: &Method) -> &'static str {
 #[derive(Debug)]
 pub(super) struct Recorder {
     access: Option<AccessLog>,
+    tracer: Tracer,
     unrouted: RouteMetrics,
 }
 
 impl Recorder {
-    pub(super) fn new(metrics: &Metrics, access: Option<AccessLog>) -> Rc<Self> {
+    pub(super) fn new(metrics: &Metrics, access: Option<AccessLog>, tracer: Tracer) -> Rc<Self> {
         Rc::new(Self {
             access,
+            tracer,
             unrouted: RouteMetrics::new(metrics, &"none".into()),
         })
+    }
+
+    /// The trace that a request with these headers belongs to.
+    pub(super) fn trace(&self, headers: &HeaderMap) -> Trace {
+        let mut contexts = headers.get_all(TRACEPARENT).iter();
+        // Two of them say two things, so that neither is believed (W3C Trace Context, section 3.2).
+        let only = contexts.next().filter(|_| contexts.next().is_none());
+        self.tracer.begin(only.map(HeaderValue::as_bytes))
+    }
+
+    /// The header values that the access line will hold.
+    pub(super) fn logged(&self, headers: &HeaderMap) -> Vec<Option<HeaderValue>> {
+        let wanted = self.access.as_ref().map_or(&[][..], AccessLog::headers);
+        wanted
+            .iter()
+            .map(|name| headers.get(name).cloned())
+            .collect()
     }
 
     /// Hands buffered lines over.
@@ -112,9 +135,13 @@ pub(super) struct Context {
     /// The address the request is from.
     pub(super) address: IpAddr,
     pub(super) client: ClientId,
+    pub(super) trace: Trace,
+    /// Headers for the access line.
+    pub(super) logged: Vec<Option<HeaderValue>>,
     pub(super) protocol: &'static str,
     pub(super) method: Method,
     pub(super) uri: Uri,
+    pub(super) scheme: &'static str,
     /// What is known of it as a call of gRPC, if it is one.
     pub(super) grpc: Option<Call>,
     pub(super) upstream: Option<UpstreamName>,
@@ -228,6 +255,15 @@ impl Drop for Record {
         if self.route.is_some() {
             metrics.in_flight.add(-1);
         }
+        let decision = if self.ended {
+            self.context.decision
+        } else {
+            "client_gone"
+        };
+        if self.context.trace.is_recording() {
+            let told = spans::request(&self.context, self.route.as_deref(), status, decision);
+            self.recorder.tracer.finish(&mut self.context.trace, told);
+        }
         let Some(access) = &self.recorder.access else {
             return;
         };
@@ -238,18 +274,18 @@ impl Drop for Record {
             protocol: context.protocol,
             method: context.method.as_str(),
             route: self.route.as_ref().map_or("-", |_| &metrics.name),
+            trace_id: context.trace.id(),
+            span_id: context.trace.span_id(),
             path: context.uri.path(),
+            query: context.uri.query(),
+            headers: &context.logged,
             status,
             duration: elapsed,
             bytes: self.bytes,
             upstream: context.upstream.as_ref().map(UpstreamName::as_str),
             upstream_duration: context.upstream_time,
             attempts: context.attempts,
-            decision: if self.ended {
-                context.decision
-            } else {
-                "client_gone"
-            },
+            decision,
         });
     }
 }

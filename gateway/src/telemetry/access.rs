@@ -1,17 +1,19 @@
 //! The access log: one line for each request, formatted on the worker into a buffer of its own and handed over in chunks.
 //!
 //! Guarantees: no lock and, but for the chunk, no allocation per line; a line waits at most until the worker's next tick.
-//! Must not: hold a query string or a header's value other than the request id.
+//! Must not: write a query or a header's value other than the request id unless asked to, and never one that is to be redacted.
 
 use std::cell::RefCell;
 use std::fmt::Display;
 use std::io::Write as _;
 use std::time::Duration;
 
+use http::{HeaderName, HeaderValue};
+
 use super::clock::Stamp;
 use super::json::{Object, key};
 use super::logs::Writer;
-use super::settings::LogFormat;
+use super::settings::{AccessSettings, LogFormat};
 
 /// Bytes after which a worker hands its lines over without waiting for the tick. Each chunk wakes the writing thread once.
 const CHUNK: usize = 16 * 1024;
@@ -29,8 +31,16 @@ pub struct Entry<'a, C> {
     pub method: &'a str,
     /// The route's name, or `-`.
     pub route: &'a str,
+    /// The trace, 32 hexadecimal digits.
+    pub trace_id: &'a str,
+    /// The request's span, 16 hexadecimal digits.
+    pub span_id: &'a str,
     /// The path, without its query.
     pub path: &'a str,
+    /// The query, if there is one.
+    pub query: Option<&'a str>,
+    /// Values of the headers asked for by [`AccessLog::headers`], in that order.
+    pub headers: &'a [Option<HeaderValue>],
     /// The status answered.
     pub status: u16,
     /// From the head to the last byte.
@@ -52,6 +62,7 @@ pub struct Entry<'a, C> {
 pub struct AccessLog {
     writer: Writer,
     format: LogFormat,
+    settings: AccessSettings,
     lines: RefCell<Lines>,
 }
 
@@ -64,7 +75,13 @@ struct Lines {
 impl AccessLog {
     /// An access log that writes to `writer`.
     #[must_use]
-    pub fn new(writer: Writer, format: LogFormat) -> Self {
+    pub fn new(writer: Writer, format: LogFormat, mut settings: AccessSettings) -> Self {
+        let AccessSettings {
+            headers,
+            redact_headers,
+            ..
+        } = &mut settings;
+        headers.retain(|name| !redact_headers.contains(name));
         let lines = Lines {
             buffer: empty(),
             stamp: Stamp::default(),
@@ -72,16 +89,37 @@ impl AccessLog {
         Self {
             writer,
             format,
+            settings,
             lines: RefCell::new(lines),
         }
     }
 
+    /// The request headers that lines hold.
+    #[must_use]
+    pub fn headers(&self) -> &[HeaderName] {
+        &self.settings.headers
+    }
+
+    /// Whether a request that went well leaves a line: replicas choose the same traces.
+    fn is_sampled(&self, trace_id: &str) -> bool {
+        if self.settings.sample >= 1.0 {
+            return true;
+        }
+        let digits = trace_id.get(16..).unwrap_or_default();
+        let number = u64::from_str_radix(digits, 16).unwrap_or_default();
+        (number as f64) < self.settings.sample * u64::MAX as f64
+    }
+
     /// Appends one line.
     pub fn record<C: Display>(&self, entry: &Entry<'_, C>) {
+        let went_well = entry.status < 500 && matches!(entry.decision, "forwarded" | "local");
+        if went_well && !self.is_sampled(entry.trace_id) {
+            return;
+        }
         let mut lines = self.lines.borrow_mut();
         let level = if entry.status >= 500 { "WARN" } else { "INFO" };
         match self.format {
-            LogFormat::Json => lines.json(level, entry),
+            LogFormat::Json => lines.json(level, entry, &self.settings),
             LogFormat::Text => lines.text(level, entry),
         }
         if lines.buffer.len() >= CHUNK {
@@ -111,15 +149,20 @@ fn empty() -> Vec<u8> {
 }
 
 impl Lines {
-    fn json<C: Display>(&mut self, level: &str, entry: &Entry<'_, C>) {
+    fn json<C: Display>(&mut self, level: &str, entry: &Entry<'_, C>, settings: &AccessSettings) {
         let mut object = Object::begin(&mut self.buffer, self.stamp.now());
         object.text(key!("level"), level);
         object.text(key!("event"), "request");
         object.text(key!("request_id"), entry.request_id);
+        object.text(key!("trace_id"), entry.trace_id);
+        object.text(key!("span_id"), entry.span_id);
         object.display(key!("client"), entry.client);
         object.text(key!("method"), entry.method);
         object.text(key!("route"), entry.route);
         object.text(key!("path"), entry.path);
+        if let Some(query) = entry.query.filter(|_| settings.query) {
+            object.text(key!("query"), &redacted(query, &settings.redact_query));
+        }
         object.number(key!("status"), entry.status);
         object.millis(key!("duration_ms"), entry.duration);
         object.number(key!("bytes"), entry.bytes);
@@ -132,6 +175,11 @@ impl Lines {
         object.number(key!("attempts"), entry.attempts);
         object.text(key!("protocol"), entry.protocol);
         object.text(key!("decision"), entry.decision);
+        for (name, value) in settings.headers.iter().zip(entry.headers) {
+            if let Some(value) = value {
+                object.named("header.", name.as_str(), value.as_bytes());
+            }
+        }
         object.end();
     }
 
@@ -154,6 +202,24 @@ impl Lines {
     }
 }
 
+/// A query with the values of these parameters left out.
+fn redacted(query: &str, names: &[String]) -> String {
+    let mut text = String::with_capacity(query.len());
+    for (place, pair) in query.split('&').enumerate() {
+        if place > 0 {
+            text.push('&');
+        }
+        match pair.split_once('=') {
+            Some((name, _)) if names.iter().any(|one| one.eq_ignore_ascii_case(name)) => {
+                text.push_str(name);
+                text.push_str("=***");
+            }
+            _ => text.push_str(pair),
+        }
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -173,7 +239,11 @@ mod tests {
             protocol: "HTTP/1.1",
             method: "GET",
             route: "proxy",
+            trace_id: "0af7651916cd43dd8448eb211c80319c",
+            span_id: "b7ad6b7169203331",
             path: "/proxy/\"quoted\"\n",
+            query: Some("a=1&Token=hush&b"),
+            headers: &[Some(HeaderValue::from_static("curl \"8\"")), None],
             status: 429,
             duration: Duration::from_micros(1_500),
             bytes: 17,
@@ -183,7 +253,13 @@ mod tests {
             decision: "rate_limited",
         };
         let mut lines = lines();
-        lines.json("INFO", &entry);
+        let settings = AccessSettings {
+            query: true,
+            headers: vec![http::header::USER_AGENT, http::header::REFERER],
+            redact_query: vec!["token".to_owned()],
+            ..AccessSettings::default()
+        };
+        lines.json("INFO", &entry, &settings);
         assert!(lines.buffer.ends_with(b"}\n"));
         assert_eq!(
             lines.buffer.iter().filter(|byte| **byte == b'\n').count(),
@@ -192,6 +268,10 @@ mod tests {
         let value: serde_json::Value = serde_json::from_slice(&lines.buffer).unwrap();
         assert_eq!(value["event"], "request");
         assert_eq!(value["path"], "/proxy/\"quoted\"\n");
+        assert_eq!(value["query"], "a=1&Token=***&b");
+        assert_eq!(value["header.user-agent"], "curl \"8\"");
+        assert!(value.get("header.referer").is_none());
+        assert_eq!(value["trace_id"], entry.trace_id);
         assert_eq!(value["status"], 429);
         assert_eq!(value["duration_ms"], 1.5);
         assert_eq!(value["upstream_duration_ms"], 60_000.007);

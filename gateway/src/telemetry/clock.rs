@@ -1,13 +1,45 @@
 //! What time it is, for a reader of a log. Must not: be used for decisions; those have `tokio::time::Instant` or the store's clock.
 
 use std::fmt::Write as _;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 /// Now, as RFC 3339 in UTC with microseconds. Keeps the text of the second, which serves every line of that second.
 #[derive(Debug, Default)]
 pub(super) struct Stamp {
     second: Option<u64>,
     text: String,
+}
+
+/// A moment by both clocks, from which the time of day of others near it follows.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment {
+    instant: Instant,
+    time: SystemTime,
+}
+
+impl Moment {
+    /// The present moment.
+    pub(super) fn now() -> Self {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "a span tells people the time of day"
+        )]
+        let time = SystemTime::now();
+        Self {
+            instant: Instant::now(),
+            time,
+        }
+    }
+
+    /// The time of day at another instant.
+    pub(super) fn time_of(&self, instant: Instant) -> SystemTime {
+        match instant.checked_duration_since(self.instant) {
+            Some(later) => self.time + later,
+            None => self.time - self.instant.duration_since(instant),
+        }
+    }
 }
 
 /// The length of `2026-01-02T03:04:05`.
@@ -20,7 +52,7 @@ impl Stamp {
             clippy::disallowed_methods,
             reason = "a log line tells people the time of day"
         )]
-        let now = std::time::SystemTime::now();
+        let now = SystemTime::now();
         self.at(now.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 

@@ -52,6 +52,16 @@ impl<'a> Object<'a> {
         }
     }
 
+    /// A text under a key made while running; bytes that are no text are replaced.
+    pub(super) fn named(&mut self, prefix: &str, name: &str, value: &[u8]) {
+        self.out.extend_from_slice(b",\"");
+        self.out.extend_from_slice(prefix.as_bytes());
+        self.out.extend_from_slice(name.as_bytes());
+        self.out.extend_from_slice(b"\":");
+        let escaped = serde_json::to_writer(&mut *self.out, &String::from_utf8_lossy(value));
+        debug_assert!(escaped.is_ok(), "writing to memory does not fail");
+    }
+
     pub(super) fn display(&mut self, key: &'static str, value: &dyn Display) {
         self.key(key);
         self.out.push(b'"');

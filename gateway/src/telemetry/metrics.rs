@@ -68,6 +68,8 @@ pub struct Metrics {
     pub store_duration: Family<Histogram>,
     /// `gateway_replicas`
     pub replicas: Arc<Gauge>,
+    /// `gateway_trace_spans_dropped_total`
+    pub trace_spans_dropped: Arc<Counter>,
     /// `gateway_client_connections_ended_total{reason}`
     pub connections_ended: Family<Counter>,
     /// `gateway_log_lines_dropped_total`
@@ -228,6 +230,11 @@ impl Metrics {
                 registry,
                 "gateway_replicas",
                 "Replicas that share the store, as last heard.",
+            ),
+            trace_spans_dropped: single(
+                registry,
+                "gateway_trace_spans_dropped_total",
+                "Spans dropped because the collector of traces was too slow or away.",
             ),
             connections_ended: family(
                 registry,

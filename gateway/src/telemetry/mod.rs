@@ -10,6 +10,7 @@ pub mod metrics;
 mod writer;
 pub mod logs;
 pub mod access;
+pub mod traces;
 mod clock;
 mod json;
 

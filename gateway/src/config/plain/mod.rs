@@ -6,6 +6,7 @@
 //! than the key it stands for.
 
 mod number;
+mod otel;
 mod redis;
 
 use serde_json::Value;
@@ -36,6 +37,7 @@ pub(super) fn overlay(tree: &mut Tree, source: &Source, report: &mut Report) {
     let log = KeyPath::default().key("log");
     plain.put("LOG_LEVEL", &log.key("level"), |text| Ok(text.into()));
     plain.put("LOG_FORMAT", &log.key("format"), |text| Ok(text.into()));
+    otel::overlay(&mut plain);
     plain.upstream();
     plain.limit();
     plain.retry();

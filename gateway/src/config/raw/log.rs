@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
+use super::List;
 use super::scalar::Text;
 use crate::telemetry::settings::LogFormat;
 
@@ -16,4 +17,14 @@ pub(in super::super) struct Log {
     pub(in super::super) format: Option<Text<LogFormat>>,
     /// Whether each request leaves an access line.
     pub(in super::super) access: Option<bool>,
+    /// The share of requests without a refusal or an error that leave an access line, from 0 to 1; the others always do.
+    pub(in super::super) sample: Option<f64>,
+    /// Whether an access line holds the query, its values redacted by `redact_query`.
+    pub(in super::super) query: Option<bool>,
+    /// Request headers to add to each access line.
+    pub(in super::super) headers: Option<List<String>>,
+    /// Headers whose values are never written, whoever asks for them.
+    pub(in super::super) redact_headers: Option<List<String>>,
+    /// Query parameters whose values are never written.
+    pub(in super::super) redact_query: Option<List<String>>,
 }

@@ -18,6 +18,7 @@ mod route;
 mod scalar;
 mod server;
 mod store;
+mod traces;
 mod target;
 mod tls;
 mod upstream;
@@ -36,11 +37,12 @@ pub(super) use http2::Http2;
 pub(super) use limit::Limit;
 pub(super) use log::Log;
 pub(super) use route::{Retry, Route};
-pub(super) use scalar::{Algorithm, Balance, Text};
+pub(super) use scalar::{Algorithm, Balance, SamplerName, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use store::Store;
 pub(super) use target::{Edits, Redirect, Share};
 pub(super) use tls::Tls;
+pub(super) use traces::Traces;
 pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.
@@ -60,6 +62,8 @@ pub(super) struct Raw {
     pub(super) cache: Cache,
     /// Logs.
     pub(super) log: Log,
+    /// Traces.
+    pub(super) traces: Traces,
     /// Upstreams by name: interchangeable endpoints behind one circuit.
     pub(super) upstreams: BTreeMap<String, Upstream>,
     /// Limits by name: what routes may ask of a client.

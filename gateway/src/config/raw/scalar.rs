@@ -23,6 +23,7 @@ use crate::policy::grpc::GrpcStatus;
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
+use crate::telemetry::traces::settings::ExportProtocol;
 use crate::upstream::settings::{Family, HostChoice, Protocol};
 
 /// What can be read from one word.
@@ -277,6 +278,23 @@ pub(in super::super) enum Algorithm {
     TokenBucket,
 }
 
+/// Which traces are kept, by the names of OpenTelemetry's `OTEL_TRACES_SAMPLER`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum SamplerName {
+    /// All.
+    AlwaysOn,
+    /// None.
+    AlwaysOff,
+    /// A share.
+    Ratio,
+    /// As the caller decided, else all.
+    ParentAlwaysOn,
+    /// As the caller decided, else none.
+    ParentAlwaysOff,
+    /// As the caller decided, else a share.
+    ParentRatio,
+}
+
 /// Which endpoint is next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum Balance {
@@ -344,6 +362,17 @@ choice!(
     "drop" => Self::Drop,
     "allow" => Self::Allow
 );
+choice!(
+    SamplerName,
+    "a sampler",
+    "parentbased_always_on" => Self::ParentAlwaysOn,
+    "parentbased_always_off" => Self::ParentAlwaysOff,
+    "parentbased_traceidratio" => Self::ParentRatio,
+    "always_on" => Self::AlwaysOn,
+    "always_off" => Self::AlwaysOff,
+    "traceidratio" => Self::Ratio
+);
+choice!(ExportProtocol, "a protocol", "http/protobuf" => Self::Http, "grpc" => Self::Grpc);
 choice!(
     Protocol,
     "an HTTP version for upstreams",

@@ -14,6 +14,7 @@ mod log;
 mod pattern;
 mod route;
 mod store;
+mod traces;
 mod tls;
 mod upstream;
 
@@ -76,6 +77,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let admin = listener::admin(check, &raw.admin);
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
+    let traces = traces::traces(check, raw.traces);
     let health = answer::health(check, raw.server.health);
     let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
@@ -88,6 +90,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         store: store?,
         cache: cache?,
         log: log?,
+        traces: traces?,
         upstreams,
         limits,
         proxy: proxy::settings::Settings {
