@@ -1,7 +1,8 @@
-//! The body of an answer: the gateway's own bytes or the upstream's stream, with the record of the request inside.
+//! The body of an answer: the gateway's own bytes or the upstream's stream, perhaps compressed, with the record of the request
+//! inside.
 //!
 //! Guarantees: the record closes at the last byte, or when the client leaves; nothing is collected. Must not: change a byte
-//! of the content.
+//! of the content, but by its coding.
 
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -11,6 +12,7 @@ use http_body::{Frame, SizeHint};
 
 use super::cache::Relay;
 use super::circuit::LateFailure;
+use super::compress::Encoder;
 use super::headers::strip_trailers;
 use super::record::Record;
 use crate::upstream::ResponseBody;
@@ -19,6 +21,7 @@ use crate::upstream::ResponseBody;
 #[derive(Debug)]
 pub struct Body {
     source: Source,
+    encoder: Option<Encoder>,
     // Boxed: a response is moved a dozen times on its way out.
     record: Option<Box<Record>>,
 }
@@ -37,6 +40,7 @@ impl Body {
     pub fn local(bytes: impl Into<Bytes>) -> Self {
         Self {
             source: Source::Local(bytes.into()),
+            encoder: None,
             record: None,
         }
     }
@@ -45,6 +49,7 @@ impl Body {
     pub(super) const fn upstream(body: ResponseBody, late: Option<LateFailure>) -> Self {
         Self {
             source: Source::Upstream(body, late),
+            encoder: None,
             record: None,
         }
     }
@@ -54,6 +59,7 @@ impl Body {
         Self {
             source: Source::Relayed(Box::new(relay)),
             record: None,
+            encoder: None,
         }
     }
 
@@ -63,6 +69,12 @@ impl Body {
             Source::Upstream(body, late) => Some((body, late)),
             Source::Local(_) | Source::Relayed(_) => None,
         }
+    }
+
+    /// The body as `encoder` makes it.
+    pub(super) fn encoded(mut self, encoder: Encoder) -> Self {
+        self.encoder = Some(encoder);
+        self
     }
 
     /// The body that closes `record` when it ends.
@@ -83,18 +95,36 @@ impl Body {
         }
         Self {
             source: Source::Local(Bytes::new()),
+            encoder: None,
             record,
         }
     }
 
-    fn poll_source(
+    fn poll_encoded(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.source {
-            Source::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Source::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
-            Source::Upstream(body, late) => {
+        match &mut self.encoder {
+            None => self.source.poll(cx),
+            Some(encoder) => encoder.poll(cx, |cx| self.source.poll(cx)),
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn local_bytes(&self) -> Option<&Bytes> {
+        match &self.source {
+            Source::Local(bytes) => Some(bytes),
+            Source::Upstream(..) => None,
+        }
+    }
+}
+
+impl Source {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match self {
+            Self::Local(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Local(bytes) => Poll::Ready(Some(Ok(Frame::data(std::mem::take(bytes))))),
+            Self::Upstream(body, late) => {
                 let frame = ready!(http_body::Body::poll_frame(Pin::new(body), cx));
                 let failed = match &frame {
                     Some(Err(_)) => true,
@@ -111,17 +141,9 @@ impl Body {
             Source::Relayed(relay) => relay.poll_frame(cx),
         }
     }
-
-    #[cfg(test)]
-    pub(super) fn local_bytes(&self) -> Option<&Bytes> {
-        match &self.source {
-            Source::Local(bytes) => Some(bytes),
-            Source::Upstream(..) | Source::Relayed(_) => None,
-        }
-    }
 }
 
-type BoxError = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 impl http_body::Body for Body {
     type Data = Bytes;
@@ -132,7 +154,7 @@ impl http_body::Body for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let this = self.get_mut();
-        let mut frame = ready!(this.poll_source(cx));
+        let mut frame = ready!(this.poll_encoded(cx));
         if let Some(Ok(frame)) = &mut frame
             && let Some(trailers) = frame.trailers_mut()
         {
@@ -154,6 +176,9 @@ impl http_body::Body for Body {
     }
 
     fn is_end_stream(&self) -> bool {
+        if let Some(encoder) = &self.encoder {
+            return encoder.is_done();
+        }
         match &self.source {
             Source::Local(bytes) => bytes.is_empty(),
             Source::Upstream(body, _) => body.is_end_stream(),
@@ -162,6 +187,9 @@ impl http_body::Body for Body {
     }
 
     fn size_hint(&self) -> SizeHint {
+        if self.encoder.is_some() {
+            return SizeHint::default();
+        }
         match &self.source {
             Source::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body, _) => body.size_hint(),

@@ -9,6 +9,7 @@ use http_body::Body as _;
 use hyper::body::Incoming;
 
 use super::circuit::LateFailure;
+use super::cors::PREFLIGHT;
 use super::headers::Origin;
 use super::record::Record;
 use super::refusal::Refusal;
@@ -123,6 +124,10 @@ impl Proxy {
         };
         if let Some(edits) = &route.response_headers {
             edits.apply(headers, &record.facts(0));
+        }
+        if let Some(cors) = &route.cors {
+            let is_preflight = record.context.decision == PREFLIGHT;
+            cors.apply(record.context.origin.as_ref(), is_preflight, headers);
         }
         if let Some(cookie) = &record.context.cookie {
             headers.append(SET_COOKIE, cookie.clone());

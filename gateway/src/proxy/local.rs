@@ -11,6 +11,7 @@ use http::request::Parts as Head;
 use http::{HeaderValue, Response, StatusCode};
 
 use super::circuit::Guarded;
+use super::cors::{Cors, PREFLIGHT};
 use super::record::Record;
 use super::route::{Local, Route, Target};
 use super::settings::HealthSettings;
@@ -58,6 +59,17 @@ impl Proxy {
         peer.scheme() == "https"
             || (self.identify.trusts(peer.address)
                 && said().is_some_and(|said| said.as_bytes().eq_ignore_ascii_case(b"https")))
+    }
+
+    /// The answer to a preflight. It costs no limit anything: it carries no credentials, and browsers remember it.
+    pub(super) fn preflight(
+        &self,
+        cors: &Cors,
+        record: &mut Record,
+        head: &Head,
+    ) -> Response<Body> {
+        record.context.decision = PREFLIGHT;
+        identified(cors.answer(&head.headers), record)
     }
 
     /// The upstream a split sends a request to.

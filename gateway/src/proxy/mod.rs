@@ -31,6 +31,8 @@ mod template;
 mod edits;
 mod redirect;
 mod split;
+mod cors;
+mod compress;
 mod local;
 mod upgrade;
 mod attempts;
@@ -180,6 +182,7 @@ impl Proxy {
             route,
             path,
             parameters,
+            preflight,
         } = match self.routes.find(&head) {
             Found::Route(taken) => taken,
             Found::MethodNotAllowed(allow) => return Err(Refusal::MethodNotAllowed(allow)),
@@ -187,6 +190,12 @@ impl Proxy {
         };
         record.follow(&route);
         record.context.parameters = parameters;
+        if let Some(cors) = &route.cors {
+            record.context.origin = cors.origin(&head.headers);
+            if preflight {
+                return Ok(self.preflight(cors, record, &head));
+            }
+        }
         if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
             return Ok(elsewhere);
         }
@@ -199,16 +208,23 @@ impl Proxy {
             Target::Split(split) => self.split(split, record, peer, &head),
             target => return Ok(self.local(target, record, peer, &head)),
         };
+        let encoding = route.compression.as_ref();
+        let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
         let way = Way {
             peer,
             route: &route,
             upstream,
         };
         let inbound = Inbound { head, path, body };
-        match &route.cache {
-            None => self.forward(record, way, inbound).await,
-            Some(cache) => self.cached(record, way, cache, inbound).await,
-        }
+        let response = match &route.cache {
+            None => self.forward(record, way, inbound).await?,
+            Some(cache) => self.cached(record, way, cache, inbound).await?,
+        };
+        Ok(match encoding {
+            // What is kept is the upstream's own: each client gets it as it takes it.
+            Some((compression, wanted)) => compression.apply(wanted, response),
+            None => response,
+        })
     }
 
     /// The upstream's answer.
@@ -286,6 +302,7 @@ impl Proxy {
                 limit: None,
                 parameters: None,
                 cookie: None,
+                origin: None,
             },
         )
     }

@@ -154,6 +154,8 @@ pub(super) struct Context {
     pub(super) parameters: Option<Parameters>,
     /// What the client is to show next time, to be sent where it was sent now.
     pub(super) cookie: Option<HeaderValue>,
+    /// The other origin the request is from, where the route lets that one in.
+    pub(super) origin: Option<HeaderValue>,
 }
 
 /// The record of one request; written when it is dropped.

@@ -13,6 +13,8 @@ mod support;
 mod origin;
 
 mod answers;
+mod compression;
+mod cors;
 mod headers;
 mod matching;
 mod paths;

@@ -10,6 +10,7 @@ use super::List;
 use super::answer::{Answer, Answers, Value};
 use super::cache::RouteCache;
 use super::scalar::Text;
+use super::sharing::{Compression, Cors};
 use super::target::{Edits, Redirect, Share};
 use crate::policy::units::Micros;
 
@@ -61,6 +62,10 @@ pub(in super::super) struct Route {
     pub(in super::super) request_headers: Option<Edits>,
     /// Header fields changed on the way to the client, on every answer of the route.
     pub(in super::super) response_headers: Option<Edits>,
+    /// What scripts of other origins may do; absent: the upstream decides.
+    pub(in super::super) cors: Option<Cors>,
+    /// Which answers are compressed; absent: none.
+    pub(in super::super) compression: Option<Compression>,
 }
 
 /// When and how often an attempt is repeated.

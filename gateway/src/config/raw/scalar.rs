@@ -21,7 +21,7 @@ use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
-use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
+use crate::proxy::settings::{Coding, CompressionLevel, DotSegments, DoubleSlashes, Underscores};
 use crate::telemetry::settings::LogFormat;
 use crate::telemetry::traces::settings::ExportProtocol;
 use crate::upstream::settings::{Family, HostChoice, Protocol};
@@ -133,6 +133,19 @@ impl Scalar for Rate {
     }
 }
 
+impl Scalar for ByteSize {
+    const EXPECTED: &'static str = "a size like `64KiB`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        text.parse()
+            .map_err(|error: crate::policy::units::UnitError| error.to_string())
+    }
+
+    fn hints() -> Value {
+        json!({ "examples": ["1KiB", "10MB"] })
+    }
+}
+
 impl Scalar for SocketAddr {
     const EXPECTED: &'static str = "an address like `0.0.0.0:5000`";
 
@@ -174,19 +187,6 @@ impl Scalar for Method {
             )),
             Err(_) => Err(format!("`{text}` is not a method: write one like `GET`")),
         }
-    }
-}
-
-impl Scalar for ByteSize {
-    const EXPECTED: &'static str = "a size like `64MiB`";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|error: crate::policy::units::UnitError| error.to_string())
-    }
-
-    fn hints() -> Value {
-        json!({ "examples": ["512KiB", "64MiB", "1GiB"] })
     }
 }
 
@@ -348,6 +348,20 @@ choice!(
     "reject" => Self::Reject,
     "merge" => Self::Merge,
     "forward" => Self::Forward
+);
+choice!(
+    CompressionLevel,
+    "a level of compression",
+    "fast" => Self::Fast,
+    "balanced" => Self::Balanced,
+    "small" => Self::Small
+);
+choice!(
+    Coding,
+    "a coding",
+    "zstd" => Self::Zstd,
+    "br" => Self::Brotli,
+    "gzip" => Self::Gzip
 );
 choice!(
     EncodedSlashes,

@@ -22,6 +22,8 @@ pub(super) use hosts::{asked as asked_host, name as host_name};
 use self::hosts::Hosts;
 use self::tree::Tree;
 use super::answer::{Answer, Answers};
+use super::compress::Compression;
+use super::cors::{self, Cors};
 use super::edits::Edits;
 use super::limit::Limits;
 use super::record::RouteMetrics;
@@ -43,6 +45,8 @@ pub(super) struct Route {
     pub(super) https: Option<Redirect>,
     pub(super) request_headers: Option<Edits>,
     pub(super) response_headers: Option<Edits>,
+    pub(super) cors: Option<Cors>,
+    pub(super) compression: Option<Compression>,
     pattern: Pattern,
     rewrite: Option<Rewrite>,
     keeps_parameters: bool,
@@ -116,6 +120,8 @@ pub(super) struct Taken {
     pub(super) path: Option<PathAndQuery>,
     /// The values of the path's parameters, where the route speaks of them later.
     pub(super) parameters: Option<Parameters>,
+    /// Whether it is a preflight, which the route's sharing answers.
+    pub(super) preflight: bool,
 }
 
 /// The values of a path's parameters.
@@ -127,6 +133,8 @@ pub(super) struct RouteTable {
     /// Routes that name hosts, if there are any.
     hosts: Option<Box<Hosts>>,
     any: Tree,
+    /// Whether any route shares with other origins.
+    shares: bool,
 }
 
 impl RouteTable {
@@ -134,6 +142,7 @@ impl RouteTable {
     pub(super) fn new(routes: Vec<Route>) -> Self {
         let mut hosts = Hosts::default();
         let mut any = Tree::default();
+        let shares = routes.iter().any(|route| route.cors.is_some());
         for route in routes.into_iter().map(Rc::new) {
             if route.settings.hosts.is_empty() {
                 any.insert(&route.pattern, Rc::clone(&route));
@@ -148,16 +157,26 @@ impl RouteTable {
         Self {
             hosts: (!hosts.is_empty()).then(|| Box::new(hosts)),
             any,
+            shares,
         }
     }
 
     /// The route for a request.
     pub(super) fn find(&self, head: &Head) -> Found {
         let mut allow = Vec::new();
+        let preflight = self.shares.then(|| cors::preflight(head)).flatten();
         let mut visit = |routes: &[Rc<Route>], values: &[&str]| {
-            for route in routes.iter().filter(|route| route.asks_for(head)) {
+            for route in routes {
+                if let Some(method) = &preflight
+                    && route.would_take(head, method)
+                {
+                    return Some(route.taken(values, head, true));
+                }
+                if !route.asks_for(head) {
+                    continue;
+                }
                 if route.answers(&head.method) {
-                    return Some(route.taken(values, head));
+                    return Some(route.taken(values, head, false));
                 }
                 allow.extend_from_slice(&route.settings.methods);
             }
@@ -222,6 +241,8 @@ impl Route {
                 || answers.have_parameters()
                 || edits.any(Edits::has_parameters),
             https: settings.https.map(Redirect::to_https),
+            cors: settings.cors.as_ref().map(Cors::new),
+            compression: settings.compression.as_ref().map(Compression::new),
             rewrite: rewrite.or(made),
             request_headers,
             response_headers,
@@ -248,13 +269,23 @@ impl Route {
         self.settings.methods.is_empty() || self.settings.methods.contains(method)
     }
 
-    fn taken(self: &Rc<Self>, values: &[&str], head: &Head) -> Taken {
+    /// Whether it shares with other origins, and would take the request that a preflight announces.
+    fn would_take(&self, head: &Head, method: &Method) -> bool {
+        let mut headers = self.settings.headers.iter();
+        self.cors.is_some()
+            && self.answers(method)
+            && headers
+                .all(|one| one.holds(&head.headers) || cors::announces(&head.headers, &one.name))
+    }
+
+    fn taken(self: &Rc<Self>, values: &[&str], head: &Head, preflight: bool) -> Taken {
         let rewrite = self.rewrite.as_ref();
         let kept = || values.iter().map(|value| Box::from(*value)).collect();
         Taken {
             route: Rc::clone(self),
             path: rewrite.and_then(|to| to.apply(values, &head.uri)),
             parameters: self.keeps_parameters.then(kept),
+            preflight,
         }
     }
 }

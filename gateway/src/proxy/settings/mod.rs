@@ -2,6 +2,8 @@
 
 mod answers;
 mod cache;
+mod compression;
+mod cors;
 mod matching;
 mod pattern;
 mod retry;
@@ -14,6 +16,8 @@ use ipnet::IpNet;
 
 pub use answers::{AnswerKind, AnswerSettings, AnswersSettings};
 pub use cache::CacheSettings;
+pub use compression::{Coding, CompressionLevel, CompressionSettings};
+pub use cors::{CorsHeaders, CorsOrigin, CorsOrigins, CorsSettings};
 pub use matching::{HeaderMatch, HostPattern, ValueMatch};
 pub use pattern::{MAX_PARAMETERS, Pattern, PatternError, Segment};
 pub use retry::RetrySettings;

@@ -3,8 +3,8 @@
 use http::Method;
 
 use super::{
-    AnswersSettings, CacheSettings, EditsSettings, HeaderMatch, HostPattern, RetrySettings,
-    TargetSettings,
+    AnswersSettings, CacheSettings, CompressionSettings, CorsSettings, EditsSettings, HeaderMatch,
+    HostPattern, RetrySettings, TargetSettings,
 };
 use crate::policy::ids::{PolicyName, RouteName};
 
@@ -45,6 +45,10 @@ pub struct RouteSettings {
     pub request_headers: EditsSettings,
     /// Header fields changed on the way to the client.
     pub response_headers: EditsSettings,
+    /// What scripts of other origins may do; none: the upstream decides.
+    pub cors: Option<CorsSettings>,
+    /// Which answers are compressed; none: none.
+    pub compression: Option<CompressionSettings>,
 }
 
 impl Default for RouteSettings {
@@ -68,6 +72,8 @@ impl Default for RouteSettings {
             purge: Vec::new(),
             request_headers: EditsSettings::default(),
             response_headers: EditsSettings::default(),
+            cors: None,
+            compression: None,
         }
     }
 }

@@ -1,6 +1,8 @@
 //! `[[routes]]`, and what each of them refers to.
 
 mod cache;
+mod compression;
+mod cors;
 mod matching;
 mod path;
 mod retry;
@@ -101,6 +103,9 @@ fn route(
     let answers = answer::of_route(check, &at.key("answers"), raw.answers);
     let request_headers = header::edits(check, &at.key("request_headers"), raw.request_headers);
     let response_headers = header::edits(check, &at.key("response_headers"), raw.response_headers);
+    let own_methods = matching.methods.as_deref().unwrap_or_default();
+    let cors = cors::cors(check, &at.key("cors"), raw.cors, own_methods);
+    let compression = compression::compression(check, &at.key("compression"), raw.compression);
     let (led, onward) = (led?, onward?);
     Some(RouteSettings {
         name: name?.as_str().into(),
@@ -120,6 +125,8 @@ fn route(
         purge: purge?,
         request_headers: request_headers?,
         response_headers: response_headers?,
+        cors: cors?,
+        compression: compression?,
     })
 }
 
