@@ -40,10 +40,12 @@ mod affinity;
 mod exchange;
 mod spans;
 mod grpc;
+mod interim;
 mod http2;
 
 pub use body::Body;
 pub use build::Parts;
+pub use interim::Interim;
 pub use route::RouteError;
 pub use sanity::Fault;
 pub use upgrade::Tunnel;
@@ -51,6 +53,7 @@ pub use upgrade::Tunnel;
 use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::header::CONNECTION;
@@ -82,6 +85,7 @@ pub struct Peer {
     address: IpAddr,
     text: HeaderValue,
     tunnel: RefCell<Option<Tunnel>>,
+    interim: Arc<Interim>,
 }
 
 impl Peer {
@@ -94,12 +98,19 @@ impl Peer {
             address,
             text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
             tunnel: RefCell::new(None),
+            interim: Arc::default(),
         }
     }
 
     /// How its requests came.
     const fn scheme(&self) -> &'static str {
         "http"
+    }
+
+    /// What comes before the answer to the request that is out.
+    #[must_use]
+    pub const fn interim(&self) -> &Arc<Interim> {
+        &self.interim
     }
 
     /// The tunnel that the last answer, a 101, leads to.
@@ -123,7 +134,7 @@ pub struct Proxy {
     strictness: Strictness,
     uploads: UploadBounds,
     tunnel_idle: Duration,
-    metrics: std::sync::Arc<Metrics>,
+    metrics: Arc<Metrics>,
 }
 
 impl Proxy {
@@ -242,7 +253,11 @@ impl Proxy {
         } = way;
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
-        let request = self.outgoing(record, peer, head, path, body, protocol);
+        let version = head.version;
+        let mut request = self.outgoing(record, peer, head, path, body, protocol);
+        if upstream.upstream().passes_interim() && version == Version::HTTP_11 {
+            peer.interim.listen(&mut request);
+        }
         record.context.upstream = Some(upstream.name().clone());
         let attempts = self.attempts(&mut record.context, route, upstream, request);
         let (received, late) = attempts.await?;

@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -67,7 +68,14 @@ impl Http1 {
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let shared = Rc::new(Shared::default());
-        let guard = Guard::new(stream, Rc::clone(&shared), self.limits, self.times, first);
+        let guard = Guard::new(
+            stream,
+            Rc::clone(&shared),
+            self.limits,
+            self.times,
+            first,
+            Arc::clone(peer.interim()),
+        );
         let service = service_fn(|request| {
             let answer = answer(proxy, peer, &shared, request);
             async move { Ok::<_, Infallible>(answer.await) }
@@ -131,6 +139,7 @@ async fn answer(
         None => proxy.handle(peer, request).await,
         Some(fault) => proxy.handle_fault(peer, request, fault),
     };
+    peer.interim().conclude(shared.is_clear());
     if response.status() == http::StatusCode::SWITCHING_PROTOCOLS {
         shared.tunnel();
     } else if shared.is_leaving() {

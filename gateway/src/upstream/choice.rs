@@ -12,8 +12,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::endpoint::Endpoint;
-use super::member::Member;
-use super::membership::{Members, Membership};
+use super::member::{Member, Members};
+use super::membership::Membership;
 use super::settings::{Rule, Settings};
 use crate::policy::balance::{Draw, Turns, Weight, is_less_loaded, is_panic, mix, ramp};
 use crate::policy::units::Micros;
@@ -98,13 +98,10 @@ impl View {
             Rule::RoundRobin if is_moving => Order::Drawn(Draw::new(&weights)),
             Rule::RoundRobin => Order::Turns(Turns::new(&weights, offset)),
             Rule::LeastLoaded => Order::LeastLoaded(Draw::new(&weights)),
-            Rule::Hash { bound, .. } => Order::Hash(Box::new(Hash {
-                members,
-                shares,
-                bound: *bound,
-                total: usable.iter().map(|one| f64::from(one.weight())).sum(),
-                keyless: Draw::new(&weights),
-            })),
+            Rule::Hash { bound, .. } => {
+                let keyless = Draw::new(&weights);
+                Order::Hash(Box::new(Hash::new(members, shares, *bound, keyless)))
+            }
         };
         Self {
             generation,
@@ -171,6 +168,19 @@ fn less_loaded(draw: &Draw, usable: &[Rc<Endpoint>], weights: &[Weight]) -> usiz
 }
 
 impl Hash {
+    fn new(members: Arc<Members>, shares: Vec<u32>, bound: Option<f64>, keyless: Draw) -> Self {
+        let usable = members.list.iter().zip(&shares);
+        let usable = usable.filter(|(_, share)| **share > 0);
+        let total = usable.map(|(one, _)| f64::from(one.settings.weight)).sum();
+        Self {
+            members,
+            shares,
+            bound,
+            total,
+            keyless,
+        }
+    }
+
     fn pick<'a>(
         &self,
         all: &'a [Rc<Endpoint>],

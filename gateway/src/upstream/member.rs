@@ -5,10 +5,10 @@
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use super::settings::EndpointSettings;
-use crate::policy::balance;
+use super::settings::{EndpointSettings, Rule, Settings};
+use crate::policy::balance::{self, Ring};
 use crate::policy::units::Micros;
 use crate::telemetry::{Gauge, logs};
 
@@ -28,6 +28,13 @@ pub struct Member {
     ejections: AtomicU64,
     pub(super) in_flight: Gauge,
     state: Mutex<State>,
+}
+
+/// The endpoints at one moment.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) list: Box<[Arc<Member>]>,
+    pub(super) ring: Option<Ring>,
 }
 
 /// What changes only now and then.
@@ -105,6 +112,19 @@ impl State {
 
     pub(super) fn moved(&mut self) {
         self.since = logs::unix_millis();
+    }
+}
+
+impl Members {
+    pub(super) fn new(list: Vec<Arc<Member>>, settings: &Settings) -> Self {
+        let hashes = matches!(settings.balance.rule, Rule::Hash { .. });
+        let heaviest = settings.endpoints.iter().map(|one| one.weight).max();
+        let keys = || list.iter().map(|one| (one.key, one.settings.weight));
+        let ring = hashes.then(|| Ring::new(&keys().collect::<Vec<_>>(), heaviest.unwrap_or(1)));
+        Self {
+            list: list.into(),
+            ring,
+        }
     }
 }
 
@@ -187,6 +207,11 @@ impl Member {
     pub(super) fn ejected(&self) {
         self.failures.store(0, Ordering::Relaxed);
         self.ejections.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Whether requests may go to it.
+    pub(super) fn is_usable(&self) -> bool {
+        self.standing() == Standing::Healthy
     }
 
     /// When its slow start began, if it had one.

@@ -13,9 +13,8 @@ use arc_swap::ArcSwap;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::member::{Member, MemberSnapshot, Standing};
-use super::settings::{Rule, Settings};
-use crate::policy::balance::Ring;
+use super::member::{Member, MemberSnapshot, Members};
+use super::settings::{EndpointSettings, Settings};
 use crate::policy::balance::ejection::EjectionSpec;
 use crate::policy::ids::UpstreamName;
 use crate::policy::units::Micros;
@@ -44,13 +43,6 @@ pub enum Change {
 
 /// Told of every change, with the endpoint's name.
 pub type Hook = Arc<dyn Fn(&UpstreamName, &str, &Change) + Send + Sync>;
-
-/// The endpoints at one moment.
-#[derive(Debug)]
-pub(super) struct Members {
-    pub(super) list: Box<[Arc<Member>]>,
-    pub(super) ring: Option<Ring>,
-}
 
 /// One upstream's endpoints.
 pub struct Membership {
@@ -135,23 +127,15 @@ impl Membership {
             .iter()
             .cloned()
             .partition(|one| one.settings == *named);
-        // What takes the place of the unresolved name was there all along: nothing to warm up.
-        let is_first = own.iter().all(|one| one.address.is_none());
         let room = MAX_MEMBERS.saturating_sub(others.len());
+        let first_new = *next_id;
         let mut list = others;
-        let mut added = Vec::new();
-        for address in addresses.iter().take(room) {
-            match own.iter().find(|one| one.address == Some(*address)) {
-                Some(known) => list.push(Arc::clone(known)),
-                None => {
-                    let ramps_from = (!is_first).then(|| self.now());
-                    let new = Arc::new(Member::new(*next_id, named, Some(*address), ramps_from));
-                    *next_id += 1;
-                    added.push(Arc::clone(&new));
-                    list.push(new);
-                }
-            }
-        }
+        list.extend(self.at(named, &own, addresses.iter().take(room), &mut next_id));
+        let added: Vec<_> = list
+            .iter()
+            .filter(|one| one.id >= first_new)
+            .cloned()
+            .collect();
         let stays = |one: &Arc<Member>| list.iter().any(|other| other.id == one.id);
         let removed: Vec<_> = own.into_iter().filter(|one| !stays(one)).collect();
         if added.is_empty() && removed.is_empty() {
@@ -168,6 +152,28 @@ impl Membership {
         added
             .iter()
             .for_each(|one| self.tell(one.label(), &Change::Added));
+    }
+
+    /// A member for each of the addresses of `named`: those of `own` that are there already, and new ones.
+    fn at<'a>(
+        &self,
+        named: &EndpointSettings,
+        own: &[Arc<Member>],
+        addresses: impl Iterator<Item = &'a SocketAddr>,
+        next_id: &mut u64,
+    ) -> Vec<Arc<Member>> {
+        // What takes the place of the unresolved name was there all along: nothing to warm up.
+        let is_first = own.iter().all(|one| one.address.is_none());
+        let ramps_from = (!is_first).then(|| self.now());
+        let member = |address: &SocketAddr| {
+            let mut known = own.iter().filter(|one| one.address == Some(*address));
+            known.next().cloned().unwrap_or_else(|| {
+                let id = *next_id;
+                *next_id += 1;
+                Arc::new(Member::new(id, named, Some(*address), ramps_from))
+            })
+        };
+        addresses.map(member).collect()
     }
 
     /// Active checks have made up their mind.
@@ -274,25 +280,5 @@ impl fmt::Debug for Membership {
             .field("upstream", &self.settings.name)
             .field("members", &self.members)
             .finish_non_exhaustive()
-    }
-}
-
-impl Members {
-    fn new(list: Vec<Arc<Member>>, settings: &Settings) -> Self {
-        let hashes = matches!(settings.balance.rule, Rule::Hash { .. });
-        let heaviest = settings.endpoints.iter().map(|one| one.weight).max();
-        let keys = || list.iter().map(|one| (one.key, one.settings.weight));
-        let ring = hashes.then(|| Ring::new(&keys().collect::<Vec<_>>(), heaviest.unwrap_or(1)));
-        Self {
-            list: list.into(),
-            ring,
-        }
-    }
-}
-
-impl Member {
-    /// Whether requests may go to it.
-    pub(super) fn is_usable(&self) -> bool {
-        self.standing() == Standing::Healthy
     }
 }

@@ -81,6 +81,12 @@ impl Upstream {
         self.timeout
     }
 
+    /// Whether its interim answers go on to clients.
+    #[must_use]
+    pub fn passes_interim(&self) -> bool {
+        self.membership.settings().informational
+    }
+
     /// Whether an answer counts as a failure of the upstream: by its status, or by gRPC's, which comes over HTTP/2 alone.
     #[must_use]
     pub fn is_failure<B>(&self, response: &Response<B>) -> bool {

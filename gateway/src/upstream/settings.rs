@@ -46,6 +46,8 @@ pub struct Settings {
     pub protocol: Protocol,
     /// What `Host`, or `:authority`, says.
     pub host: HostChoice,
+    /// Whether interim answers (1xx) go on to clients.
+    pub informational: bool,
     /// How `https` endpoints are believed; there is one if any endpoint is `https`.
     pub tls: Option<Tls>,
     /// When the circuit opens and closes.

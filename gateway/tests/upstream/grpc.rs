@@ -143,6 +143,61 @@ async fn a_call_passes_whole_with_its_trailers() {
     assert_eq!(seen.path, "/shop.Cart/Add");
 }
 
+/// HTTP/2 from end to end: each message is there before the next is sent, and trailers are trailers.
+#[tokio::test]
+async fn a_conversation_goes_both_ways_at_once() {
+    let upstream = Upstream::answering(Speaks::Http2, |_, request| async move {
+        let (send, answer) = streamed();
+        tokio::spawn(async move {
+            let mut body = request.into_body();
+            while let Some(Ok(frame)) = body.frame().await {
+                send.send(frame).unwrap();
+            }
+            let mut trailers = HeaderMap::new();
+            trailers.insert("grpc-status", HeaderValue::from_static("0"));
+            let _ = send.send(Frame::trailers(trailers));
+        });
+        answer
+    })
+    .await;
+    let gateway = gateway(&upstream.url("h2c"), &[]);
+    let stream = tokio::net::TcpStream::connect(gateway.proxy())
+        .await
+        .unwrap();
+    let (client, connection) = h2::client::handshake(stream).await.unwrap();
+    tokio::spawn(connection);
+    let mut client = client.ready().await.unwrap();
+    let request = |path: &str| {
+        Request::post(format!("http://shop.example{path}"))
+            .header("content-type", "application/grpc")
+            .header("te", "trailers")
+            .body(())
+            .unwrap()
+    };
+    let (answer, mut up) = client
+        .send_request(request("/proxy/shop.Cart/Talk"), false)
+        .unwrap();
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let mut down = answer.into_body();
+    for number in 0..20_u8 {
+        let message = Bytes::from(vec![0, 0, 0, 0, 1, number]);
+        up.send_data(message.clone(), false).unwrap();
+        assert_eq!(down.data().await.unwrap().unwrap(), message);
+    }
+    up.send_data(Bytes::new(), true).unwrap();
+    assert!(down.data().await.is_none());
+    assert_eq!(down.trailers().await.unwrap().unwrap()["grpc-status"], "0");
+    let seen = upstream.seen().remove(0);
+    assert_eq!(seen.headers["te"], "trailers");
+    assert_eq!(seen.version, http::Version::HTTP_2);
+    // And what the gateway says itself is one header block.
+    let (answer, _) = client.send_request(request("/nowhere"), true).unwrap();
+    let answer = answer.await.unwrap();
+    assert_eq!(answer.headers()["grpc-status"], "12");
+    assert!(answer.body().is_end_stream());
+}
+
 /// Whether the circuit opens on two calls that end like this.
 async fn opens(answer: fn() -> Answer, keys: &[(&str, &str)]) -> bool {
     let upstream = answering(answer).await;

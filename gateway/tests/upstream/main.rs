@@ -14,6 +14,7 @@ mod support;
 
 mod grpc;
 mod h2;
+mod informational;
 mod lifetime;
 mod pki;
 mod server;

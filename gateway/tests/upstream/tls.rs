@@ -5,7 +5,7 @@ use http::{Method, Version};
 use crate::gateway;
 use crate::pki::Pki;
 use crate::server::{Speaks, Upstream};
-use crate::support::client;
+use crate::support::{client, eventually};
 
 const LOCAL: &[&str] = &["127.0.0.1", "localhost"];
 
@@ -177,4 +177,28 @@ async fn the_host_of_an_absolute_target_is_the_one_that_is_kept() {
     let request = client::request(Method::GET, target, &[("host", "other.example")]);
     assert_eq!(client::send(gateway.proxy(), request).await.status, 200);
     assert_eq!(upstream.seen()[0].headers["host"], "shop.example");
+}
+
+/// An active check goes the way a request goes, on a connection of its own.
+#[tokio::test]
+async fn checks_speak_what_requests_speak() {
+    let pki = Pki::new(LOCAL);
+    let upstream = secure(&pki, &["h2", "http/1.1"]).await;
+    let _gateway = gateway(
+        &upstream.url("https"),
+        &[
+            ("tls.ca_file", &pki.file("ca.pem")),
+            ("health.path", "/healthz"),
+            ("health.host", "service.example"),
+            ("health.interval", "50ms"),
+            ("health.timeout", "20s"),
+        ],
+    );
+    eventually("it is checked", async || upstream.seen().len() >= 3).await;
+    for one in upstream.seen() {
+        assert_eq!(one.version, Version::HTTP_2);
+        assert_eq!(one.path, "/healthz");
+        assert_eq!(one.authority.as_deref(), Some("service.example"));
+    }
+    assert!(upstream.connections() >= 3);
 }

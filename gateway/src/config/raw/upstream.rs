@@ -40,6 +40,8 @@ pub(in super::super) struct Upstream {
     pub(in super::super) http: Option<Text<Protocol>>,
     /// What `Host` says: the `endpoint`'s host and port, what the client asked for (`keep`), or a name written here.
     pub(in super::super) host: Option<Text<HostChoice>>,
+    /// Whether interim answers (102, 103 Early Hints) go on to HTTP/1.1 clients, as far as they come over HTTP/1.1.
+    pub(in super::super) informational: Option<bool>,
     /// TLS towards `https` endpoints.
     pub(in super::super) tls: Option<Tls>,
     /// The longest to the whole response head, connecting included; then 504.

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::ops::RangeInclusive;
 
 use http::HeaderValue;
-use http::uri::PathAndQuery;
+use http::uri::{Authority, PathAndQuery};
 
 use super::super::path::KeyPath;
 use super::super::raw::{Balance, Checks, Dns, Ejection, Text, Upstream};
@@ -110,10 +110,9 @@ pub(super) fn health(
     if statuses.as_ref().is_some_and(Vec::is_empty) && !check.tree.is_faulty(&at.key("statuses")) {
         return check.problem(&at.key("statuses"), "this is empty: no check could pass");
     }
-    let host = match raw.host.as_deref().map(HeaderValue::from_str) {
+    let host = match raw.host.as_deref() {
         None => None,
-        Some(Ok(host)) if !host.is_empty() => Some(host),
-        Some(_) => return check.problem(&at.key("host"), "this cannot stand in a `Host` header"),
+        Some(host) => Some(host_of(check, at, host)?),
     };
     let Some(path) = raw.path else {
         return Some(None);
@@ -134,6 +133,18 @@ pub(super) fn health(
         unhealthy: unhealthy?,
         statuses: statuses?,
     }))
+}
+
+/// A host, perhaps with a port: it is an authority under HTTP/2.
+fn host_of(check: &mut Check<'_>, at: &KeyPath, host: &str) -> Option<HeaderValue> {
+    let is_sound = host.parse::<Authority>().is_ok() && !host.contains('@');
+    match HeaderValue::from_str(host) {
+        Ok(value) if is_sound => Some(value),
+        _ => {
+            let message = format!("`{host}` is not a host: write one like `service.example`");
+            check.problem(&at.key("host"), &message)
+        }
+    }
 }
 
 /// How names become addresses.

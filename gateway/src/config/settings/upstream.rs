@@ -32,6 +32,7 @@ pub(super) fn upstream(
     let protocol = check.set(at, "http", raw.http);
     let protocol = protocol.and_then(|Text(one)| agrees(check, at, one, endpoints.as_deref()?));
     let host = check.set(at, "host", raw.host);
+    let informational = check.set(at, "informational", raw.informational);
     let tls = check.set(at, "tls", raw.tls);
     let tls = tls.and_then(|raw| tls::tls(check, &at.key("tls"), raw, endpoints.as_deref()?));
     let failure_statuses = statuses(check, at, raw.failure_statuses);
@@ -52,6 +53,7 @@ pub(super) fn upstream(
         max_connection_lifetime: lifetime?,
         max_connection_requests: requests?,
         protocol: protocol?,
+        informational: informational?,
         host: host.map(|Text(host)| host)?,
         tls: tls?,
         circuit: circuit?,

@@ -10,11 +10,13 @@ mod chunked;
 mod deadline;
 mod framing;
 mod head;
+mod outgoing;
 mod shared;
 
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -22,9 +24,10 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 pub(super) use deadline::{DRAIN_GRACE, Deadline, Times, Waiting};
 use framing::{Framing, Outcome};
 pub(super) use head::Limits;
+use outgoing::Outgoing;
 pub(super) use shared::{Busy, Shared};
 
-use crate::proxy::Fault;
+use crate::proxy::{Fault, Interim};
 
 /// What the parser is given in place of a head that was refused; the count of heads tells which request it is.
 const STAND_IN: &[u8] = b"GET / HTTP/1.1\r\nhost: refused\r\n\r\n";
@@ -44,6 +47,7 @@ pub(super) struct Guard<T> {
     handed: usize,
     end: End,
     deadline: Deadline,
+    outgoing: Outgoing,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,9 +68,11 @@ impl<T> Guard<T> {
         limits: Limits,
         times: Times,
         first: Vec<u8>,
+        interim: Arc<Interim>,
     ) -> Self {
         let mut guard = Self {
             inner,
+            outgoing: Outgoing::new(Rc::clone(&shared), interim),
             shared,
             framing: Framing::new(limits),
             carry: first,
@@ -237,11 +243,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.get_mut().inner).poll_write(cx, bytes)
+        let this = self.get_mut();
+        this.outgoing.poll_write(&mut this.inner, cx, bytes)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let this = self.get_mut();
+        this.outgoing.poll_flush(&mut this.inner, cx)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

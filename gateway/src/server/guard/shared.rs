@@ -20,6 +20,8 @@ pub(in super::super) struct Shared {
     leaving: Cell<bool>,
     draining: Cell<bool>,
     tunnel: Cell<bool>,
+    /// The parser has bytes that are not written.
+    writing: Cell<bool>,
 }
 
 impl Shared {
@@ -70,6 +72,15 @@ impl Shared {
 
     pub(super) const fn is_draining(&self) -> bool {
         self.draining.get()
+    }
+
+    /// Whether everything the parser had to write is written.
+    pub(super) fn set_clear(&self, is_clear: bool) {
+        self.writing.set(!is_clear);
+    }
+
+    pub(in super::super) const fn is_clear(&self) -> bool {
+        !self.writing.get()
     }
 
     /// What follows is not HTTP.
