@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use gateway::breaker::{Breaker, Outcome};
-use gateway::limiter::settings::{KeySettings, OnStoreFailure, PolicySettings};
+use gateway::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use gateway::limiter::{By, Limiter, Shared};
 use gateway::policy::circuit::{CircuitSpec, Quorum};
 use gateway::policy::ids::ClientId;
@@ -83,11 +83,14 @@ fn limit(capacity: u64, by: By, count: usize) {
     let settings = PolicySettings {
         name: "l".into(),
         key: KeySettings::Client,
-        bucket: BucketSpec::new(capacity, "1/1m".parse().unwrap()).unwrap(),
+        spec: BucketSpec::new(capacity, "1/1m".parse().unwrap())
+            .unwrap()
+            .into(),
         leases: true,
         lease_lifetime: Duration::from_secs(10),
         on_store_failure: OnStoreFailure::Degrade,
         shadow: false,
+        legacy_headers: LegacyHeaders::None,
     };
     let runtime = Builder::new_current_thread()
         .enable_all()

@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gateway::limiter::settings::{KeySettings, OnStoreFailure, PolicySettings};
+use gateway::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use gateway::limiter::{Limiter, Policy, Shared, Verdicts, Want};
 use gateway::policy::ids::ClientId;
 use gateway::policy::token_bucket::BucketSpec;
@@ -30,11 +30,12 @@ fn limit(capacity: u64, rate: Rate, lease: Option<Duration>) -> PolicySettings {
     PolicySettings {
         name: "limit".into(),
         key: KeySettings::Global,
-        bucket: BucketSpec::new(capacity, rate).unwrap(),
+        spec: BucketSpec::new(capacity, rate).unwrap().into(),
         leases: lease.is_some(),
         lease_lifetime: lease.unwrap_or(Duration::from_millis(50)),
         on_store_failure: OnStoreFailure::Deny,
         shadow: false,
+        legacy_headers: LegacyHeaders::None,
     }
 }
 
@@ -221,7 +222,7 @@ proptest! {
         let settings = limit(capacity, rate, Some(lifetime));
         let admitted = in_paused_time(play(&settings, &steps));
         let slack = Micros::from_millis(2 * millis);
-        prop_assert!(worst_excess(&settings.bucket, slack, &admitted) <= 0);
+        prop_assert!(worst_excess(settings.spec.bucket().unwrap(), slack, &admitted) <= 0);
     }
 
     #[test]
@@ -233,7 +234,7 @@ proptest! {
         let rate = Rate::new(rate, Micros::from_secs(1)).unwrap();
         let settings = limit(capacity, rate, None);
         let admitted = in_paused_time(play(&settings, &steps));
-        prop_assert!(worst_excess(&settings.bucket, Micros::ZERO, &admitted) <= 0);
+        prop_assert!(worst_excess(settings.spec.bucket().unwrap(), Micros::ZERO, &admitted) <= 0);
     }
 
     #[test]
@@ -280,7 +281,7 @@ fn a_steady_hammering_gets_what_the_limit_allows() {
             }
             admitted
         });
-        let refill = settings.bucket.refill();
+        let refill = settings.spec.bucket().unwrap().refill();
         let allowed = 100 + refill.tokens() * 10_000_000 / refill.per().get();
         assert!(
             admitted * 100 >= allowed * 98,
@@ -312,6 +313,10 @@ fn leases_that_are_never_spent_do_not_add_up() {
     let steps: Vec<_> = trickle.chain(burst).collect();
     let admitted = in_paused_time(play(&settings, &steps));
     assert!(admitted.iter().map(|(_, cost)| cost).sum::<u64>() > 3_000);
-    let excess = worst_excess(&settings.bucket, Micros::from_millis(100), &admitted);
+    let excess = worst_excess(
+        settings.spec.bucket().unwrap(),
+        Micros::from_millis(100),
+        &admitted,
+    );
     assert!(excess <= 0, "{excess}");
 }

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gateway::limiter::settings::{KeySettings, OnStoreFailure, PolicySettings};
+use gateway::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use gateway::limiter::{By, Decision, Limiter, Policy, Shared, Totals, Verdict};
 use gateway::policy::ids::ClientId;
 use gateway::policy::token_bucket::BucketSpec;
@@ -38,11 +38,12 @@ impl Near {
         let settings = PolicySettings {
             name: "limit".into(),
             key: KeySettings::Client,
-            bucket: BucketSpec::new(10, "1/1h".parse().unwrap()).unwrap(),
+            spec: BucketSpec::new(10, "1/1h".parse().unwrap()).unwrap().into(),
             leases: false,
             lease_lifetime: Duration::from_millis(50),
             on_store_failure: OnStoreFailure::Degrade,
             shadow: false,
+            legacy_headers: LegacyHeaders::None,
         };
         let shared = Shared::new(Store::memory(64));
         let limiter = Limiter::new(store, vec![settings], Arc::clone(&shared));

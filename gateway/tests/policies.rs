@@ -7,6 +7,8 @@
     reason = "in a test a panic is the verdict"
 )]
 
+#[path = "policies/algorithms.rs"]
+mod algorithms;
 mod support;
 
 use http::Method;

@@ -14,8 +14,11 @@ mod support {
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use gateway::policy::concurrency::{SlotId, SlotsSpec};
 use gateway::policy::ids::{BucketId, ClientId};
 use gateway::policy::token_bucket::{Ask, BucketSpec};
+use gateway::policy::units::Micros;
+use gateway::policy::window::{Batch, Counting, WindowSpec};
 use gateway::store::settings::{Settings, StoreUrl};
 use gateway::store::{Health, Store, StoreError, health, op};
 use support::redis::{Certificates, Cluster, Server, Watched, eventually, free_port};
@@ -180,7 +183,8 @@ async fn a_gateway_starts_before_its_store() {
 async fn a_user_with_our_keys_and_commands_alone() {
     let server = Server::start().await;
     let may = "on >s3cr:t ~api-gateway:v1:* &api-gateway:v1:* +evalsha +eval +get +set +del +time \
-               +pttl +pexpire +zadd +zrem +zremrangebyscore +zcard +publish +subscribe +ping";
+               +pttl +pexpire +zadd +zcard +zcount +zrem +zrangebyscore +zrevrangebyscore \
+               +zremrangebyscore +publish +subscribe +ping";
     let words: Vec<&str> = ["ACL", "SETUSER", "gateway"]
         .into_iter()
         .chain(may.split_whitespace())
@@ -191,6 +195,7 @@ async fn a_user_with_our_keys_and_commands_alone() {
         server.port()
     ));
     works(&store).await;
+    every_algorithm_works(&store).await;
     store.ping().await.unwrap();
     store.forget(&bucket("a")).await.unwrap();
     store.subscribe().await.map(|_| ()).unwrap();
@@ -201,6 +206,31 @@ async fn a_user_with_our_keys_and_commands_alone() {
     let url = format!("redis://gateway:s3cr%3At@127.0.0.1:{}", server.port());
     let (elsewhere, _) = open_with(&url, &other);
     assert_eq!(take(&elsewhere, "a").await, Err(StoreError::NoPermission));
+}
+
+/// Every command of every script, on one key each.
+async fn every_algorithm_works(store: &Store) {
+    let id = bucket("all");
+    let minute = Micros::from_secs(60);
+    for counting in [Counting::Fixed, Counting::Sliding, Counting::Log] {
+        let spec = WindowSpec::new(counting, 1, minute).unwrap();
+        let taken = store.count(&id, &spec, Batch::one(1)).await.unwrap();
+        let denied = store.count(&id, &spec, Batch::one(1)).await.unwrap();
+        assert_eq!((taken.granted, denied.granted), (1, 0), "{counting:?}");
+        store.uncount(&id, &spec, 1, taken.at).await.unwrap();
+    }
+    let spec = SlotsSpec::new(1, minute).unwrap();
+    let slot = SlotId {
+        holder: 1,
+        first: 1,
+    };
+    let taken = store.acquire(&id, &spec, slot, Batch::one(1)).await;
+    assert_eq!(taken.unwrap().granted, 1);
+    let denied = store.acquire(&id, &spec, slot, Batch::one(1)).await;
+    assert_eq!(denied.unwrap().granted, 0);
+    assert_eq!(store.renew(&id, &spec, slot, 1).await, Ok(1));
+    assert_eq!(store.release(&id, &spec, slot, 1).await, Ok(1));
+    store.forget(&id).await.unwrap();
 }
 
 #[tokio::test]
@@ -298,6 +328,7 @@ async fn a_cluster_serves_while_a_slot_moves() {
         })
         .await;
     }
+    every_algorithm_works(&store).await;
     let mut events = store.subscribe().await.unwrap();
     store.forget(&bucket("a")).await.unwrap();
     assert!(events.next().await.is_some());
@@ -325,7 +356,7 @@ async fn a_cluster_serves_while_a_slot_moves() {
     assert_eq!(take(&store, "mover").await, Ok(1), "moved");
     let spec = BucketSpec::new(100_000, "1/1m".parse().unwrap()).unwrap();
     let left = store
-        .inspect(&bucket("mover"), &spec)
+        .inspect(&bucket("mover"), &spec.into())
         .await
         .unwrap()
         .remaining;

@@ -203,10 +203,14 @@ pub struct LimitView {
     pub name: String,
     /// Whom it counts: `client` or `global`.
     pub key: String,
-    /// The most tokens a bucket holds.
+    /// How it counts.
+    pub algorithm: String,
+    /// The most that is granted: tokens in a bucket, tokens in a window, requests in flight.
     pub capacity: u64,
-    /// Tokens added per duration.
+    /// Of a token bucket: tokens added per duration.
     pub refill: String,
+    /// Of a window: how long it is.
+    pub window: String,
     /// Whether tokens may be held ahead.
     pub leases: bool,
     /// Whether it counts without refusing.

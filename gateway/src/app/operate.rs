@@ -75,13 +75,14 @@ async fn inspect(common: &Common, store: &Store, policy: &str, client: &str) -> 
     let settings = policy_of(common, policy)?;
     let bucket = bucket(common, settings, client);
     let taken = store
-        .inspect(&bucket, &settings.bucket)
+        .inspect(&bucket, &settings.spec)
         .await
         .map_err(unavailable)?;
     Ok(json!({
         "policy": policy,
         "client": bucket.client.to_string(),
-        "capacity": settings.bucket.capacity(),
+        "algorithm": settings.spec.algorithm(),
+        "capacity": settings.spec.capacity(),
         "remaining": taken.remaining,
         "full_after_ms": taken.full_after.get() / 1_000,
     }))

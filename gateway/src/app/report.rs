@@ -16,6 +16,7 @@ use crate::admin::report::{
 use crate::breaker::Snapshot;
 use crate::limiter::settings::{KeySettings, PolicySettings};
 use crate::limiter::{Decision, Totals};
+use crate::policy::limit::LimitSpec;
 use crate::policy::units::{Micros, StoreTime};
 use crate::server::drain::Phase;
 use crate::store::Store;
@@ -223,11 +224,18 @@ fn limit(settings: &PolicySettings, totals: Option<&Totals>) -> LimitView {
         ("lost", totals.lost),
     ];
     let all = decisions.into_iter().chain(rest);
+    let (refill, window) = match &settings.spec {
+        LimitSpec::TokenBucket(spec) => (spec.refill().to_string(), String::new()),
+        LimitSpec::Window(spec) => (String::new(), spec.window().to_string()),
+        LimitSpec::Concurrency(_) => Default::default(),
+    };
     LimitView {
         name: settings.name.to_string(),
         key: key.to_owned(),
-        capacity: settings.bucket.capacity(),
-        refill: settings.bucket.refill().to_string(),
+        algorithm: settings.spec.algorithm().to_owned(),
+        capacity: settings.spec.capacity(),
+        refill,
+        window,
         leases: settings.leases,
         shadow: settings.shadow,
         totals: all.map(|(name, count)| (name.to_owned(), count)).collect(),

@@ -2,11 +2,13 @@
 //!
 //! Guarantees: after [`Defaults::fill`] only what has no default can be missing. Must not: hold a default outside `defaults.toml`.
 
+use std::collections::BTreeSet;
+
 use serde_json::{Map, Value};
 
 use super::file;
 use super::path::KeyPath;
-use super::problem::Problem;
+use super::problem::{Origin, Problem};
 use super::tree::{Tree, merge};
 
 /// The sections whose entries a file names itself: where it does, the built-in entries are not added.
@@ -15,6 +17,25 @@ const NAMED: [&str; 3] = ["upstreams", "limits", "routes"];
 /// What makes a limit or a route itself, so that no other takes it from the built-in one.
 const OWN: [&str; 8] = [
     "capacity", "refill", "name", "path", "rewrite", "methods", "upstream", "limits",
+];
+
+/// Keys of a limit that only some algorithms have.
+const SOME_HAVE: [(&str, &[&str]); 7] = [
+    ("capacity", &["token_bucket"]),
+    ("refill", &["token_bucket"]),
+    ("leases", &["token_bucket"]),
+    ("lease_lifetime", &["token_bucket"]),
+    (
+        "limit",
+        &[
+            "fixed_window",
+            "sliding_window",
+            "sliding_log",
+            "concurrency",
+        ],
+    ),
+    ("window", &["fixed_window", "sliding_window", "sliding_log"]),
+    ("lease", &["concurrency"]),
 ];
 
 /// The name in messages of a hop that does not know its host.
@@ -51,6 +72,7 @@ impl Defaults {
 
     /// Gives every upstream, limit and route what it leaves out, and this hop the name of its host.
     pub(super) fn fill(&self, tree: &mut Tree, host: Option<&str>) {
+        let written = limits_as_written(tree);
         let root = tree.root_mut();
         for section in NAMED {
             let template = self.template(section);
@@ -67,6 +89,7 @@ impl Defaults {
                 _ => {}
             }
         }
+        take_out_foreign(tree, &written);
         let name = KeyPath::default().key("server").key("name");
         if tree.get(&name).is_none()
             && let Some(Value::Object(server)) = tree.root_mut().get_mut("server")
@@ -101,5 +124,43 @@ impl Defaults {
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect(),
         )
+    }
+}
+
+/// The keys of limits that somebody wrote.
+fn limits_as_written(tree: &Tree) -> BTreeSet<KeyPath> {
+    let limits = KeyPath::default().key("limits");
+    let Some(Value::Object(table)) = tree.get(&limits) else {
+        return BTreeSet::new();
+    };
+    let entries = table.iter().filter_map(|(name, entry)| {
+        let at = limits.key(name);
+        let keys = entry.as_object()?.keys();
+        Some(keys.map(move |key| at.key(key)).collect::<Vec<_>>())
+    });
+    let keys = entries.flatten();
+    keys.filter(|path| tree.origin(path) != Origin::Default)
+        .collect()
+}
+
+/// Takes out of each limit the defaults that its algorithm does not have. What somebody wrote stays, to be refused.
+fn take_out_foreign(tree: &mut Tree, written: &BTreeSet<KeyPath>) {
+    let limits = KeyPath::default().key("limits");
+    let Some(Value::Object(table)) = tree.get(&limits) else {
+        return;
+    };
+    let mut foreign = Vec::new();
+    for (name, entry) in table {
+        let algorithm = entry.get("algorithm").and_then(Value::as_str);
+        for (key, having) in SOME_HAVE {
+            let path = limits.key(name).key(key);
+            let belongs = algorithm.is_some_and(|algorithm| having.contains(&algorithm));
+            if !belongs && entry.get(key).is_some() && !written.contains(&path) {
+                foreign.push(path);
+            }
+        }
+    }
+    for path in foreign {
+        tree.remove(&path);
     }
 }

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 
 use super::entry::Debit;
 use super::policies::Policy;
+use super::slots::Slot;
 use super::verdict::Verdict;
 use super::{Inner, Limiter};
 use crate::policy::ids::ClientId;
@@ -39,10 +40,15 @@ pub enum Verdicts {
 }
 
 impl Limiter {
-    /// Debits every one of `wants`, or none.
+    /// Debits every one of `wants`, or none. What [`Self::hold_all`] would hold is let go at once.
     pub async fn take_all(&self, wants: &[Want<'_>]) -> Verdicts {
+        self.hold_all(wants).await.0
+    }
+
+    /// The same with the slots to be held until the request is over.
+    pub async fn hold_all(&self, wants: &[Want<'_>]) -> (Verdicts, Vec<Slot>) {
         if let Some(refused) = self.remembered_refusal(wants) {
-            return refused;
+            return (refused, Vec::new());
         }
         let mut held = Held {
             inner: &self.inner,
@@ -54,17 +60,19 @@ impl Limiter {
             let verdict = outcome.verdict;
             if !verdict.decision.passes() {
                 want.policy.tally.decided(verdict.decision, verdict.by);
-                return Verdicts::Refused { by, verdict };
+                return (Verdicts::Refused { by, verdict }, Vec::new());
             }
             held.debits
                 .extend(outcome.debit.map(|debit| (*want, debit)));
             verdicts.push(verdict);
         }
-        held.debits.clear();
+        let slots = held.debits.drain(..);
+        let slots = slots.filter_map(|(want, debit)| Slot::of(&self.inner, &want, Some(debit)));
+        let slots = slots.collect();
         for (want, verdict) in wants.iter().zip(&verdicts) {
             want.policy.tally.decided(verdict.decision, verdict.by);
         }
-        Verdicts::Passed(verdicts)
+        (Verdicts::Passed(verdicts), slots)
     }
 
     fn remembered_refusal(&self, wants: &[Want<'_>]) -> Option<Verdicts> {

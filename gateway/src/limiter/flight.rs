@@ -10,12 +10,15 @@ use tokio::time::{Instant, sleep_until};
 
 use super::Inner;
 use super::degrade;
-use super::entry::{Answer, Debit};
+use super::entry::{Answer, Debit, Demand};
 use super::lease::Tranche;
 use super::policies::Policy;
 use super::table::Place;
+use crate::policy::concurrency::SlotId;
 use crate::policy::ids::{BucketId, ClientId};
-use crate::policy::token_bucket::Ask;
+use crate::policy::limit::LimitSpec;
+use crate::policy::token_bucket::{Ask, Taken};
+use crate::store::StoreError;
 
 /// Asks the store until nobody waits for the entry at `place`.
 pub(super) fn start(inner: &Rc<Inner>, place: Place, policy: &Rc<Policy>, client: &ClientId) {
@@ -26,35 +29,40 @@ pub(super) fn start(inner: &Rc<Inner>, place: Place, policy: &Rc<Policy>, client
         client: client.clone(),
     };
     spawn_local(async move {
-        while let Some(ask) = next_ask(&inner, place, &policy) {
-            let answer = call(&inner, place, &policy, &bucket, ask).await;
+        while let Some(demand) = next_demand(&inner, place, &policy) {
+            let answer = call(&inner, place, &policy, &bucket, demand).await;
             settle(&inner, place, &policy, &bucket.client, &answer);
         }
     });
 }
 
-fn next_ask(inner: &Inner, place: Place, policy: &Policy) -> Option<Ask> {
-    let share = inner.shared.share();
+fn next_demand(inner: &Inner, place: Place, policy: &Policy) -> Option<Demand> {
     let mut table = inner.table.borrow_mut();
-    table
-        .at(place)?
-        .entry
-        .next_ask(policy, share, Instant::now())
+    table.at(place)?.entry.next_demand(policy, Instant::now())
 }
 
-async fn call(inner: &Inner, place: Place, policy: &Policy, bucket: &BucketId, ask: Ask) -> Answer {
+async fn call(
+    inner: &Inner,
+    place: Place,
+    policy: &Rc<Policy>,
+    bucket: &BucketId,
+    demand: Demand,
+) -> Answer {
     let resets = inner.resets.get();
+    let mut id = inner.number(policy, demand.need);
     // Before the first poll: the store cannot have decided earlier.
     let sent = Instant::now();
     policy.tally.store_calls.add(1);
-    let (taken, degraded) = match inner.store.take(bucket, policy.spec(), ask).await {
+    let (taken, degraded) = match ask(inner, policy, bucket, &demand, id).await {
         Ok(taken) => (taken, false),
-        Err(_) => {
+        Err(error) => {
             // Why is known to the store's own log and metrics; here it only matters that there is no answer.
             policy.tally.store_failures.add(1);
-            let need = need_of_all(inner, place);
+            inner.disown(policy, &bucket.client, id, demand.need, error);
+            let all = demand_of_all(inner, place, policy).unwrap_or(demand);
+            id = inner.number(policy, all.need);
             (
-                degrade::take(&inner.shared, policy, bucket, need).await,
+                degrade::take(&inner.shared, policy, bucket, &all, id).await,
                 true,
             )
         }
@@ -64,13 +72,36 @@ async fn call(inner: &Inner, place: Place, policy: &Policy, bucket: &BucketId, a
         sent,
         received: Instant::now(),
         degraded,
+        first_slot: id.first,
         outdated: resets != inner.resets.get(),
     }
 }
 
-fn need_of_all(inner: &Inner, place: Place) -> u64 {
+fn demand_of_all(inner: &Inner, place: Place, policy: &Policy) -> Option<Demand> {
     let mut table = inner.table.borrow_mut();
-    table.at(place).map_or(0, |slot| slot.entry.need_of_all())
+    table.at(place)?.entry.demand_of_all(policy)
+}
+
+async fn ask(
+    inner: &Inner,
+    policy: &Policy,
+    bucket: &BucketId,
+    demand: &Demand,
+    id: SlotId,
+) -> Result<Taken, StoreError> {
+    let store = &inner.store;
+    match policy.spec() {
+        LimitSpec::TokenBucket(spec) => {
+            let ask = Ask {
+                need: demand.need,
+                spare: demand.spare,
+                share: inner.shared.share(),
+            };
+            store.take(bucket, spec, ask).await
+        }
+        LimitSpec::Window(spec) => store.count(bucket, spec, demand.batch).await,
+        LimitSpec::Concurrency(spec) => store.acquire(bucket, spec, id, demand.batch).await,
+    }
 }
 
 fn settle(
@@ -100,8 +131,12 @@ fn settle(
     let debit = Debit {
         spent,
         degraded: answer.degraded,
+        slot: 0,
     };
     inner.returns.undo(policy, client, debit);
+    for debit in settled.abandoned {
+        inner.returns.undo(policy, client, debit);
+    }
 }
 
 /// Gives back what is left of a lease when its time is over. Whatever has become of the place by then: what it takes out is only

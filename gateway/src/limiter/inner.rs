@@ -4,6 +4,7 @@
 //! awaited. Must not: look into what an entry remembers: that is `entry/`.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -13,13 +14,20 @@ use tokio::time::Instant;
 use super::all::Want;
 use super::entry::{Debit, Outcome};
 use super::flight;
-use super::policies::{Policies, Told};
+use super::lease::Tranche;
+use super::policies::{Policies, Policy, Told};
 use super::returns::Returns;
 use super::shared::Shared;
+use super::slots::Held;
 use super::table::{Place, Slot, Table};
 use super::verdict::{By, Verdict};
-use crate::policy::units::Micros;
-use crate::store::Store;
+use crate::policy::concurrency::SlotId;
+use crate::policy::ids::ClientId;
+use crate::policy::units::{Micros, StoreTime};
+use crate::store::{Store, StoreError};
+
+/// How long a request is told to wait when nothing better is known.
+const PAUSE: Micros = Micros::from_secs(1);
 
 /// What the clones of a limiter, its tasks and its guards share.
 #[derive(Debug)]
@@ -34,6 +42,12 @@ pub(super) struct Inner {
     /// How many of the resets told to all threads this one has seen.
     pub(super) seen_resets: Cell<u64>,
     pub(super) waiting: usize,
+    /// What tells the slots of this limiter from those of every other.
+    pub(super) holder: u64,
+    /// The number of the next slot.
+    pub(super) next_slot: Cell<u32>,
+    /// The slots of requests in flight, by the number of the first of each.
+    pub(super) held: RefCell<BTreeMap<u32, Held>>,
 }
 
 /// How a request gets its verdict.
@@ -46,17 +60,22 @@ impl Inner {
     pub(super) async fn outcome(self: &Rc<Self>, want: &Want<'_>) -> Outcome {
         match self.step(want, Instant::now()) {
             Step::Decided(outcome) => outcome,
-            Step::Wait(answer) => match answer.await {
-                Ok(outcome) => outcome,
-                // The task that asks is gone: the thread is being torn down.
-                Err(_) => refusal(want, By::Overload),
-            },
+            Step::Wait(answer) => {
+                let mut waiting = Waiting {
+                    inner: self,
+                    want,
+                    answer,
+                };
+                // The task that asks may be gone: the thread is being torn down.
+                let outcome = (&mut waiting.answer).await;
+                outcome.unwrap_or_else(|_| refusal(want, By::Overload))
+            }
         }
     }
 
     /// Decides at once, or joins those who wait for the next debit.
     fn step(self: &Rc<Self>, want: &Want<'_>, now: Instant) -> Step {
-        if want.cost > want.policy.spec().capacity() {
+        if want.cost > want.policy.settings().spec.capacity() {
             return Step::Decided(refusal(want, By::Cost));
         }
         let mut table = self.table.borrow_mut();
@@ -145,6 +164,70 @@ impl Inner {
     }
 }
 
+/// A request on its way to its verdict. Slots are held by whoever hears of them: one that leaves between the answer and the hearing
+/// would hold them for a lease.
+struct Waiting<'a> {
+    inner: &'a Inner,
+    want: &'a Want<'a>,
+    answer: oneshot::Receiver<Outcome>,
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        if !self.want.policy.is_held() {
+            return;
+        }
+        self.answer.close();
+        if let Ok(Outcome {
+            debit: Some(debit), ..
+        }) = self.answer.try_recv()
+        {
+            self.inner.undo(self.want, debit);
+        }
+    }
+}
+
+impl Inner {
+    /// Numbers for slots; nobody's for a limit that has none.
+    pub(super) fn number(&self, policy: &Policy, count: u64) -> SlotId {
+        if !policy.is_held() {
+            return SlotId::NOBODY;
+        }
+        let first = self.next_slot.get();
+        // No more requests wait than fit, each for no more slots than there are.
+        self.next_slot.set(first.wrapping_add(count as u32));
+        SlotId {
+            holder: self.holder,
+            first,
+        }
+    }
+
+    /// Lets go of slots that may have been taken although there was no answer.
+    pub(super) fn disown(
+        &self,
+        policy: &Rc<Policy>,
+        client: &ClientId,
+        id: SlotId,
+        count: u64,
+        error: StoreError,
+    ) {
+        if !policy.is_held() || matches!(error, StoreError::Down | StoreError::Overloaded) {
+            return;
+        }
+        let spent = Tranche {
+            tokens: count,
+            debited_at: StoreTime::default(),
+            until: Instant::now(),
+        };
+        let debit = Debit {
+            spent,
+            degraded: false,
+            slot: id.first,
+        };
+        self.returns.undo(policy, client, debit);
+    }
+}
+
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.left();
@@ -155,8 +238,8 @@ impl Drop for Inner {
 fn refusal(want: &Want<'_>, by: By) -> Outcome {
     let pause = match by {
         // It can never be granted; there is no better time to name than a full bucket's.
-        By::Cost => want.policy.spec().time_to_full(),
-        _ => Micros::from_secs(1),
+        By::Cost => want.policy.spec().window().unwrap_or(PAUSE),
+        _ => PAUSE,
     };
     let told = Told {
         remaining: 0,

@@ -5,6 +5,8 @@
 //! shared bucket, one at a time for each client, for everyone who waits by then ([`flight`], [`entry`]). When the store does not
 //! answer, the policy says what happens ([`degrade`]).
 //!
+//! A request under a limit on requests in flight holds its [`Slot`] until it is over ([`slots`]).
+//!
 //! Guarantees: always a verdict, never an error. With τ the policy's `lease_lifetime`, or 0 without leases, all replicas together
 //! admit at most C + r·(t + 2τ) over any interval of length t; the proof is in [`lease`]. Without leases tokens still go back
 //! where a request of several tokens, or one under several limits, is denied half-way: there, too, at most τ later. Memory is
@@ -25,6 +27,7 @@ mod resets;
 mod returns;
 pub mod settings;
 mod shared;
+mod slots;
 mod table;
 mod tally;
 #[cfg(test)]
@@ -36,17 +39,21 @@ use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 
+use tokio::time::Instant;
+
 pub use all::{Verdicts, Want};
 pub use policies::Policy;
 pub use shared::Shared;
+pub use slots::Slot;
 pub use tally::{Count, Tally, Totals};
 pub use verdict::{By, Decision, Verdict};
 
 use crate::policy::ids::{ClientId, PolicyName};
 use crate::store::Store;
+use entry::Outcome;
 use inner::Inner;
 use resets::Void;
-use returns::Returns;
+use returns::{Home, Returns};
 use settings::PolicySettings;
 use table::Table;
 
@@ -91,9 +98,17 @@ impl Limiter {
     ) -> Self {
         shared.joined();
         let seen_resets = shared.resets.count();
+        let holder = fastrand::u64(1..);
         let limiter = Self {
             inner: Rc::new(Inner {
-                returns: Returns::start(store.clone(), Arc::clone(&shared)),
+                returns: Returns::start(Home {
+                    store: store.clone(),
+                    shared: Arc::clone(&shared),
+                    holder,
+                }),
+                holder,
+                next_slot: Cell::new(0),
+                held: RefCell::default(),
                 store,
                 shared,
                 policies: RefCell::default(),
@@ -113,16 +128,27 @@ impl Limiter {
         self.inner.policies.borrow().find(name).cloned()
     }
 
-    /// Debits `cost` tokens of `client`'s bucket, or says when to come back. Dropped half-way, it disturbs nobody else.
+    /// Debits `cost` tokens of `client`'s bucket, or says when to come back. Dropped half-way, it disturbs nobody else. What
+    /// [`Self::hold`] would hold is let go at once.
     pub async fn take(&self, policy: &Rc<Policy>, client: &ClientId, cost: u64) -> Verdict {
+        self.hold(policy, client, cost).await.0
+    }
+
+    /// The same of any limit: of one on requests in flight, with the slots to be held until the request is over.
+    pub async fn hold(
+        &self,
+        policy: &Rc<Policy>,
+        client: &ClientId,
+        cost: u64,
+    ) -> (Verdict, Option<Slot>) {
         let want = Want {
             policy,
             client,
             cost,
         };
-        let verdict = self.inner.outcome(&want).await.verdict;
+        let Outcome { verdict, debit } = self.inner.outcome(&want).await;
         policy.tally.decided(verdict.decision, verdict.by);
-        verdict
+        (verdict, Slot::of(&self.inner, &want, debit))
     }
 
     /// Puts other limits in force. What stayed the same keeps its memory; what changed or went gives its leases back.
@@ -155,9 +181,10 @@ impl Limiter {
         }
     }
 
-    /// Voids what was remembered of buckets that were reset anywhere; called a few times a second.
+    /// Renews what is held, and voids what was remembered of buckets that were reset anywhere; called a few times a second.
     pub fn tick(&self) {
         let inner = &self.inner;
+        inner.renew(Instant::now());
         if inner.seen_resets.get() == inner.shared.resets.count() {
             return;
         }
@@ -181,16 +208,15 @@ impl Limiter {
         }
     }
 
-    /// Gives every lease back, and waits until that is done: for a drain, after the last request.
+    /// Gives every lease and every slot back, and waits until that is done: for a drain, after the last request.
     pub async fn give_back_all(&self) {
         let inner = &self.inner;
-        let mut last = Vec::new();
         for slot in inner.table.borrow_mut().iter_mut() {
-            for tranche in slot.entry.surrender().into_iter().flatten() {
-                last.push((Rc::clone(&slot.policy), slot.client.clone(), tranche));
-            }
+            let held = slot.entry.surrender();
+            inner.returns.give(&slot.policy, &slot.client, held);
         }
-        returns::give_back_now(&inner.store, &inner.shared, last).await;
+        inner.let_all_go();
+        inner.returns.settled().await;
     }
 
     /// How many clients are remembered.

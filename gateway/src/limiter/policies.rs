@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::tally::Tally;
 use super::verdict::{By, Decision, Verdict};
 use crate::policy::ids::PolicyName;
-use crate::policy::token_bucket::BucketSpec;
+use crate::policy::limit::LimitSpec;
 use crate::policy::units::Micros;
 
 /// A limit, resolved once per route. Cheap to clone within its thread.
@@ -32,8 +32,14 @@ impl Policy {
         &self.settings
     }
 
-    pub(super) const fn spec(&self) -> &BucketSpec {
-        &self.settings.bucket
+    pub(super) const fn spec(&self) -> &LimitSpec {
+        &self.settings.spec
+    }
+
+    /// Whether a request holds what it takes until it is over, so that it must be taken with [`super::Limiter::hold`].
+    #[must_use]
+    pub const fn is_held(&self) -> bool {
+        self.settings.spec.is_held()
     }
 
     /// How long a token may be out before the store no longer takes it back: τ.
@@ -61,7 +67,7 @@ impl Policy {
         Verdict {
             decision,
             by,
-            limit: self.settings.bucket.capacity(),
+            limit: self.settings.spec.capacity(),
             remaining: told.remaining,
             retry_after: told.retry_after,
             full_after: told.full_after,

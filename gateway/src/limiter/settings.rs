@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::policy::ids::PolicyName;
-use crate::policy::token_bucket::BucketSpec;
+use crate::policy::limit::LimitSpec;
 
 /// A limit that routes refer to by name.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -12,9 +12,9 @@ pub struct PolicySettings {
     pub name: PolicyName,
     /// Whom it counts.
     pub key: KeySettings,
-    /// Capacity and refill.
-    pub bucket: BucketSpec,
-    /// Whether a replica may hold tokens ahead; without, every request asks the store.
+    /// What it counts and how.
+    pub spec: LimitSpec,
+    /// Whether a replica may hold tokens ahead; without, every request asks the store. Of token buckets only.
     pub leases: bool,
     /// The longest a token may be held ahead: the τ of `docs/guarantees.md`.
     pub lease_lifetime: Duration,
@@ -22,6 +22,20 @@ pub struct PolicySettings {
     pub on_store_failure: OnStoreFailure,
     /// Decide and count, but never refuse.
     pub shadow: bool,
+    /// Whether answers also tell it in `X-RateLimit-*`.
+    pub legacy_headers: LegacyHeaders,
+}
+
+/// Whether answers also tell a limit in `X-RateLimit-*`, and what `X-RateLimit-Reset` means: there was never a rule.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LegacyHeaders {
+    /// They do not.
+    #[default]
+    None,
+    /// Seconds from the answer.
+    Delta,
+    /// Seconds since 1970.
+    Epoch,
 }
 
 /// Whom a limit counts.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use super::policies::{Policies, Policy};
-use super::settings::{KeySettings, OnStoreFailure, PolicySettings};
+use super::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use super::shared::Shared;
 use crate::policy::token_bucket::BucketSpec;
 use crate::store::Store;
@@ -14,11 +14,14 @@ pub(super) fn policy(change: impl FnOnce(&mut PolicySettings)) -> Rc<Policy> {
     let mut settings = PolicySettings {
         name: "per-client".into(),
         key: KeySettings::Client,
-        bucket: BucketSpec::new(100, "10/1m".parse().unwrap()).unwrap(),
+        spec: BucketSpec::new(100, "10/1m".parse().unwrap())
+            .unwrap()
+            .into(),
         leases: true,
         lease_lifetime: Duration::from_millis(50),
         on_store_failure: OnStoreFailure::Degrade,
         shadow: false,
+        legacy_headers: LegacyHeaders::None,
     };
     change(&mut settings);
     let name = settings.name.clone();

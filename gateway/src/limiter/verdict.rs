@@ -91,12 +91,14 @@ pub struct Verdict {
     pub decision: Decision,
     /// What it rests on.
     pub by: By,
-    /// The bucket's capacity.
+    /// The most that is granted: a bucket's capacity, a window's limit, slots.
     pub limit: u64,
     /// Tokens that are left as far as this replica knows: in the bucket and held ahead.
     pub remaining: u64,
-    /// When denied: after how long the same request can be granted. Else zero.
+    /// When denied: after how long the same request can be granted. Else zero. Of slots, which come free whenever a request ends, it
+    /// is no promise: a second.
     pub retry_after: Micros,
-    /// How long until the bucket is full again, as far as this replica knows.
+    /// How long until the bucket is full again or nothing counts any more, as far as this replica knows; of slots: unless they are
+    /// renewed.
     pub full_after: Micros,
 }

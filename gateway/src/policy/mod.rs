@@ -9,5 +9,8 @@ pub mod grpc;
 pub mod ids;
 pub mod token_bucket;
 pub mod cacheability;
+pub mod window;
+pub mod concurrency;
+pub mod limit;
 pub mod circuit;
 pub mod balance;

@@ -13,12 +13,16 @@ use super::refusal::Refusal;
 use super::route::RouteError;
 use super::settings::RouteSettings;
 use super::spans;
-use crate::limiter::settings::KeySettings;
+use crate::limiter::settings::{KeySettings, LegacyHeaders};
 use crate::limiter::{By, Limiter, Policy, Verdict, Verdicts, Want};
 use crate::policy::ids::ClientId;
+use crate::telemetry::logs::unix_millis;
 
 const RATELIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATELIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
+const X_RATELIMIT_LIMIT: HeaderName = HeaderName::from_static("x-ratelimit-limit");
+const X_RATELIMIT_REMAINING: HeaderName = HeaderName::from_static("x-ratelimit-remaining");
+const X_RATELIMIT_RESET: HeaderName = HeaderName::from_static("x-ratelimit-reset");
 
 /// The limits of one route.
 #[derive(Debug)]
@@ -81,9 +85,11 @@ impl Limits {
             [] => return Ok(()),
             [policy] => {
                 let client = self.client(policy, &context.client);
-                (policy, limiter.take(policy, client, self.cost).await)
+                let (verdict, slot) = limiter.hold(policy, client, self.cost).await;
+                context.slots.extend(slot);
+                (policy, verdict)
             }
-            several => match self.take_all(limiter, several, &context.client).await {
+            several => match self.take_all(limiter, several, context).await {
                 Some(tightest) => tightest,
                 None => return Ok(()),
             },
@@ -121,9 +127,9 @@ impl Limits {
         &self,
         limiter: &Limiter,
         several: &'a [Rc<Policy>],
-        client: &ClientId,
+        context: &mut Context,
     ) -> Option<(&'a Rc<Policy>, Verdict)> {
-        let want = |policy: &'a Rc<Policy>| (policy, self.client(policy, client));
+        let want = |policy: &'a Rc<Policy>| (policy, self.client(policy, &context.client));
         let pairs: Vec<_> = several.iter().map(want).collect();
         let wants: Vec<_> = pairs
             .iter()
@@ -133,7 +139,9 @@ impl Limits {
                 cost: self.cost,
             })
             .collect();
-        match limiter.take_all(&wants).await {
+        let (verdicts, slots) = limiter.hold_all(&wants).await;
+        context.slots.extend(slots);
+        match verdicts {
             Verdicts::Refused { by, verdict } => Some((&several[by], verdict)),
             Verdicts::Passed(verdicts) => {
                 let all = several.iter().zip(verdicts);
@@ -165,52 +173,67 @@ impl Limits {
         if let Some(value) = told.header() {
             headers.append(RATELIMIT, value);
         }
+        if told.policy.settings().legacy_headers != LegacyHeaders::None {
+            told.legacy(headers);
+        }
     }
 }
 
 impl Told {
-    /// `"name";r=remaining;t=seconds`: until there is more when there is none, else until there is all.
-    fn header(&self) -> Option<HeaderValue> {
-        let Verdict {
-            remaining,
-            retry_after,
-            full_after,
-            decision,
-            ..
-        } = self.verdict;
-        let refused = !decision.passes();
-        let (remaining, span) = if refused {
-            (0, retry_after)
+    /// What is left, and for how long: until there is more when there is none, else until there is all. Of requests in flight nobody
+    /// can say how long.
+    fn left(&self) -> (u64, Option<u64>) {
+        let verdict = &self.verdict;
+        let (remaining, span) = if verdict.decision.passes() {
+            (verdict.remaining, verdict.full_after)
         } else {
-            (remaining, full_after)
+            (0, verdict.retry_after)
         };
+        (
+            remaining,
+            (!self.policy.is_held()).then(|| span.ceil_secs()),
+        )
+    }
+
+    /// `"name";r=remaining;t=seconds`.
+    fn header(&self) -> Option<HeaderValue> {
+        let (remaining, span) = self.left();
         let name = self.policy.settings().name.as_str();
         let mut digits = [itoa::Buffer::new(), itoa::Buffer::new()];
         let [remaining_digits, span_digits] = &mut digits;
+        let (key, span) = span.map_or(("", ""), |span| (";t=", span_digits.format(span)));
         // Of its exact length, so that it becomes the header's value without a copy.
-        let text = [
-            "\"",
-            name,
-            "\";r=",
-            remaining_digits.format(remaining),
-            ";t=",
-            span_digits.format(span.ceil_secs()),
-        ]
-        .concat();
+        let remaining = remaining_digits.format(remaining);
+        let text = ["\"", name, "\";r=", remaining, key, span].concat();
         HeaderValue::try_from(text).ok()
+    }
+
+    /// `X-RateLimit-*`, in place of the upstream's own: whoever reads them expects one of each.
+    fn legacy(&self, headers: &mut HeaderMap) {
+        let settings = self.policy.settings();
+        let (remaining, span) = self.left();
+        headers.insert(X_RATELIMIT_LIMIT, HeaderValue::from(self.verdict.limit));
+        headers.insert(X_RATELIMIT_REMAINING, HeaderValue::from(remaining));
+        let reset = span.map(|span| match settings.legacy_headers {
+            LegacyHeaders::None | LegacyHeaders::Delta => span,
+            LegacyHeaders::Epoch => unix_millis().div_ceil(1_000).saturating_add(span),
+        });
+        if let Some(reset) = reset {
+            headers.insert(X_RATELIMIT_RESET, HeaderValue::from(reset));
+        }
     }
 }
 
-/// `"name";q=capacity;w=seconds`: the window is the time an empty bucket takes to fill, so that q ÷ w is the rate that lasts.
+/// `"name";q=quota;w=seconds`, so that q ÷ w is the rate that lasts: a bucket's window is the time it takes to fill. Of requests in
+/// flight: `"name";q=quota;qu="concurrent-requests"`.
 fn announcement(policies: &[Rc<Policy>]) -> Option<HeaderValue> {
     let one = |policy: &Rc<Policy>| {
         let settings = policy.settings();
-        let window = settings.bucket.time_to_full().ceil_secs().max(1);
-        format!(
-            "\"{}\";q={};w={window}",
-            settings.name,
-            settings.bucket.capacity()
-        )
+        let (name, quota) = (&settings.name, settings.spec.capacity());
+        match settings.spec.window() {
+            Some(window) => format!("\"{name}\";q={quota};w={}", window.ceil_secs().max(1)),
+            None => format!("\"{name}\";q={quota};qu=\"concurrent-requests\""),
+        }
     };
     let all: Vec<_> = policies.iter().map(one).collect();
     if all.is_empty() {

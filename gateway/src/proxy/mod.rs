@@ -315,6 +315,7 @@ impl Proxy {
                 attempts: 0,
                 decision: "local",
                 limit: None,
+                slots: Vec::new(),
                 parameters: None,
                 cookie: None,
                 origin: None,

@@ -18,6 +18,7 @@ use super::limit::Told;
 use super::route::{Parameters, Route, asked_host, host_name};
 use super::spans;
 use super::template::{Asked, Facts};
+use crate::limiter::Slot;
 use crate::policy::ids::{ClientId, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
@@ -150,6 +151,8 @@ pub(super) struct Context {
     pub(super) decision: &'static str,
     /// What the route's limits said.
     pub(super) limit: Option<Told>,
+    /// What limits on requests in flight hold for it; let go with the record.
+    pub(super) slots: Vec<Slot>,
     /// The values of the path's parameters, where the route speaks of them.
     pub(super) parameters: Option<Parameters>,
     /// What the client is to show next time, to be sent where it was sent now.

@@ -9,6 +9,7 @@ pub mod event;
 pub mod op;
 pub mod cache;
 pub mod health;
+mod limits;
 mod memory;
 mod redis;
 
@@ -24,8 +25,7 @@ pub use self::op::{Observer, Op};
 pub use self::redis::{OpenError, Redis};
 use self::settings::{Settings, StoreUrl};
 use crate::policy::circuit::{CircuitSpec, Command, View};
-use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
-use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
+use crate::policy::ids::{ReplicaId, UpstreamName};
 use crate::policy::units::{Micros, StoreTime};
 
 /// The longest text a replica may leave about itself.
@@ -69,69 +69,6 @@ impl Store {
         observer: Observer,
     ) -> Result<Self, OpenError> {
         Redis::open(url, settings, health, observer).map(Self::Redis)
-    }
-
-    /// Debits what can be granted of `ask`.
-    ///
-    /// # Errors
-    /// No decision; the bucket may have been debited all the same.
-    pub async fn take(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-        ask: Ask,
-    ) -> Result<Taken, StoreError> {
-        match self {
-            Self::Memory(memory) => memory.take(bucket, spec, ask),
-            Self::Redis(redis) => redis.take(bucket, spec, ask).await,
-        }
-    }
-
-    /// Returns `tokens` debited at `debited_at`; false when that was more than `max_age` ago or the bucket is full already.
-    ///
-    /// # Errors
-    /// No decision; the tokens may have been returned all the same.
-    pub async fn give_back(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-        tokens: u64,
-        debited_at: StoreTime,
-        max_age: Micros,
-    ) -> Result<bool, StoreError> {
-        match self {
-            Self::Memory(memory) => memory.give_back(bucket, spec, tokens, debited_at, max_age),
-            Self::Redis(redis) => {
-                redis
-                    .give_back(bucket, spec, tokens, debited_at, max_age)
-                    .await
-            }
-        }
-    }
-
-    /// What [`Self::take`] would say to an ask for nothing. Changes nothing.
-    ///
-    /// # Errors
-    /// No answer.
-    pub async fn inspect(&self, bucket: &BucketId, spec: &BucketSpec) -> Result<Taken, StoreError> {
-        match self {
-            Self::Memory(memory) => Ok(memory.inspect(bucket, spec)),
-            Self::Redis(redis) => redis.inspect(bucket, spec).await,
-        }
-    }
-
-    /// Makes a bucket full, by an operator's wish, and tells every replica.
-    ///
-    /// # Errors
-    /// The bucket may not have been reset, or not every replica may know.
-    pub async fn forget(&self, bucket: &BucketId) -> Result<(), StoreError> {
-        match self {
-            Self::Memory(memory) => {
-                memory.forget(bucket);
-                Ok(())
-            }
-            Self::Redis(redis) => redis.forget(bucket).await,
-        }
     }
 
     /// Carries out one command to an upstream's circuit. Every replica hears of a transition, and of the first failure of a streak.

@@ -6,10 +6,12 @@ use std::time::Duration;
 /// One kind of call.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
-    /// Debit a bucket.
+    /// Debit a bucket, count in a window, take a slot.
     Take,
-    /// Return tokens to a bucket.
+    /// Return tokens to a bucket or window, let a slot go.
     GiveBack,
+    /// Hold a slot for another lease.
+    Renew,
     /// Forget a bucket.
     Forget,
     /// Look at a bucket.
@@ -42,9 +44,10 @@ pub enum Op {
 
 impl Op {
     /// Every kind, for registering metrics before the first call.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Take,
         Self::GiveBack,
+        Self::Renew,
         Self::Forget,
         Self::Inspect,
         Self::Circuit,
@@ -67,6 +70,7 @@ impl Op {
         match self {
             Self::Take => "take",
             Self::GiveBack => "give_back",
+            Self::Renew => "renew",
             Self::Forget => "forget",
             Self::Inspect => "inspect",
             Self::Circuit => "circuit",

@@ -55,10 +55,13 @@ fn an_upstream_is_all_that_must_be_said() {
         panic!("one limit")
     };
     assert_eq!(
-        (limit.name.as_str(), limit.bucket.capacity()),
+        (limit.name.as_str(), limit.spec.capacity()),
         ("per-client", 100)
     );
-    assert_eq!(limit.bucket.refill(), "10/1m".parse().unwrap());
+    assert_eq!(
+        limit.spec.bucket().unwrap().refill(),
+        "10/1m".parse().unwrap()
+    );
     assert_eq!(
         (limit.leases, limit.on_store_failure),
         (true, OnStoreFailure::Degrade)

@@ -53,7 +53,7 @@ fn any_key_can_come_from_the_environment() {
         (5, Quorum::Replicas(3))
     );
     assert_eq!(config.upstreams[1].name.as_str(), "other-api");
-    assert_eq!(config.limits[0].bucket.capacity(), 7);
+    assert_eq!(config.limits[0].spec.capacity(), 7);
     assert_eq!(config.proxy.routes[0].retry.attempts, 4);
     assert_eq!(config.proxy.routes[1].target.to_string(), "other-api");
 }

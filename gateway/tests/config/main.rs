@@ -10,6 +10,7 @@
 mod defaults;
 mod environment;
 mod example;
+mod limits;
 mod plain;
 mod pages;
 mod printed;

@@ -37,8 +37,11 @@ fn plain_variables_win_over_a_file_and_over_the_long_form() {
         ),
         (2, "3s".to_owned())
     );
-    assert_eq!(config.limits[0].bucket.capacity(), 50);
-    assert_eq!(config.limits[0].bucket.refill(), "30/1s".parse().unwrap());
+    assert_eq!(config.limits[0].spec.capacity(), 50);
+    assert_eq!(
+        config.limits[0].spec.bucket().unwrap().refill(),
+        "30/1s".parse().unwrap()
+    );
     let retry = &config.proxy.routes[0].retry;
     assert_eq!((retry.attempts, retry.multiplier), (4, 1.5));
     assert_eq!(
@@ -57,7 +60,9 @@ fn half_of_a_refill_keeps_the_other_half() {
     let refill = |variables: &[(&str, &str)]| {
         let variables = [variables, &[UPSTREAM]].concat();
         load_variables(&variables).unwrap().limits[0]
-            .bucket
+            .spec
+            .bucket()
+            .unwrap()
             .refill()
     };
     assert_eq!(

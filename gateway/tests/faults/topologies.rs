@@ -126,5 +126,9 @@ async fn remaining(cluster: &Cluster) -> u64 {
         client: ClientId::V4(std::net::Ipv4Addr::LOCALHOST),
     };
     let spec = BucketSpec::new(CAPACITY, "1/1h".parse().unwrap()).unwrap();
-    store.inspect(&bucket, &spec).await.unwrap().remaining
+    store
+        .inspect(&bucket, &spec.into())
+        .await
+        .unwrap()
+        .remaining
 }

@@ -10,8 +10,10 @@
 
 #[cfg(target_os = "linux")]
 mod clocks;
+mod slots;
 #[path = "../support/mod.rs"]
 mod support;
+mod windows;
 
 use std::rc::Rc;
 use std::sync::Arc;
@@ -20,7 +22,7 @@ use std::time::Duration;
 
 use fastrand::Rng;
 use futures_util::future::join_all;
-use gateway::limiter::settings::{KeySettings, OnStoreFailure, PolicySettings};
+use gateway::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use gateway::limiter::{Limiter, Policy, Shared};
 use gateway::policy::ids::ClientId;
 use gateway::policy::token_bucket::BucketSpec;
@@ -80,11 +82,12 @@ impl Fleet {
         PolicySettings {
             name: "limit".into(),
             key: KeySettings::Client,
-            bucket: BucketSpec::new(self.capacity, rate).unwrap(),
+            spec: BucketSpec::new(self.capacity, rate).unwrap().into(),
             leases: self.lease.is_some(),
             lease_lifetime: self.lease.unwrap_or(Duration::from_millis(50)),
             on_store_failure: OnStoreFailure::Deny,
             shadow: false,
+            legacy_headers: LegacyHeaders::None,
         }
     }
 
@@ -249,7 +252,7 @@ async fn random_fleets_keep_the_bound_over_every_interval() {
         for client in 0..fleet.clients {
             let of_client = log.iter().filter(|admission| admission.client == client);
             let log: Vec<_> = of_client.copied().collect();
-            let excess = worst_excess(&fleet.settings().bucket, fleet.slack(), &log);
+            let excess = worst_excess(fleet.settings().spec.bucket().unwrap(), fleet.slack(), &log);
             assert!(excess <= 0, "{fleet:?}: {excess} too many");
             admissions += log.len();
         }

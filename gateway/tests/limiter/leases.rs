@@ -147,7 +147,7 @@ async fn a_flood_of_clients_is_bounded_and_an_evicted_lease_goes_back() {
             policy: "many".into(),
             client: client(0),
         };
-        let spec = policy.settings().bucket;
+        let spec = policy.settings().spec;
         assert_eq!(
             store.inspect(&bucket, &spec).await.unwrap().remaining,
             1_000 - 40
@@ -202,9 +202,11 @@ async fn a_spawned_request_may_be_aborted_at_any_point() {
             client: client(1),
         };
         let left = bench.in_bucket().await;
-        let rest = bench
-            .store
-            .take(&bucket, &bench.policy.settings().bucket, Ask::exactly(100));
+        let rest = bench.store.take(
+            &bucket,
+            bench.policy.settings().spec.bucket().unwrap(),
+            Ask::exactly(100),
+        );
         assert_eq!(rest.await.unwrap().granted, left);
     })
     .await;

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use super::{Bench, granted, limit, local};
 
 /// A store at an address where nobody listens.
-fn lost_store() -> Store {
+pub(super) fn lost_store() -> Store {
     let free = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("redis://{}", free.local_addr().unwrap());
     drop(free);

@@ -12,6 +12,8 @@ mod denials;
 mod leases;
 mod several;
 mod loss;
+mod slots;
+mod windows;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -21,9 +23,10 @@ use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use gateway::limiter::settings::{KeySettings, OnStoreFailure, PolicySettings};
+use gateway::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use gateway::limiter::{Decision, Limiter, Policy, Shared, Totals, Verdict};
 use gateway::policy::ids::{BucketId, ClientId};
+use gateway::policy::limit::LimitSpec;
 use gateway::policy::token_bucket::BucketSpec;
 use gateway::store::Store;
 use tokio::task::{LocalSet, yield_now};
@@ -34,11 +37,14 @@ fn limit(name: &str, capacity: u64, rate: &str) -> PolicySettings {
     PolicySettings {
         name: name.into(),
         key: KeySettings::Client,
-        bucket: BucketSpec::new(capacity, rate.parse().unwrap()).unwrap(),
+        spec: BucketSpec::new(capacity, rate.parse().unwrap())
+            .unwrap()
+            .into(),
         leases: true,
         lease_lifetime: TAU,
         on_store_failure: OnStoreFailure::Degrade,
         shadow: false,
+        legacy_headers: LegacyHeaders::None,
     }
 }
 
@@ -46,6 +52,14 @@ fn exact(name: &str, capacity: u64, rate: &str) -> PolicySettings {
     PolicySettings {
         leases: false,
         ..limit(name, capacity, rate)
+    }
+}
+
+/// A limit of another algorithm.
+fn spec_of(name: &str, spec: impl Into<LimitSpec>) -> PolicySettings {
+    PolicySettings {
+        spec: spec.into(),
+        ..exact(name, 1, "1/s")
     }
 }
 
@@ -107,7 +121,7 @@ impl Bench {
             policy: self.policy.settings().name.clone(),
             client: client(1),
         };
-        let spec = &self.policy.settings().bucket;
+        let spec = &self.policy.settings().spec;
         self.store.inspect(&bucket, spec).await.unwrap().remaining
     }
 }

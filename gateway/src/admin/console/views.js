@@ -119,8 +119,14 @@ function makeLimit({ name, key }) {
     h("dl", { className: "facts" }), bar("Decided locally"), bar("Leased tokens used"), form, found);
 }
 
+// What a limit allows, in a few words.
+function terms(one) {
+  if (one.refill) return `${count(one.capacity)}, +${one.refill}`;
+  return one.window ? `${count(one.capacity)} per ${one.window}` : `${count(one.capacity)} in flight`;
+}
+
 function updateLimit(card, one) {
-  say($(".badge", card), `${count(one.capacity)}, +${one.refill}${one.shadow ? ", shadow" : ""}`);
+  say($(".badge", card), `${terms(one)}${one.shadow ? ", shadow" : ""}`);
   const all = one.granted + one.denied;
   const facts = [
     ["Granted", `${rate(one.granted)}/s`],

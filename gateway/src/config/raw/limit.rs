@@ -2,31 +2,81 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
-use super::scalar::{Algorithm, Text};
-use crate::limiter::settings::{KeySettings, OnStoreFailure};
+use super::scalar::{Scalar, Text, choice};
+use crate::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure};
 use crate::policy::units::{Micros, Rate};
+use crate::policy::window::Counting;
 
 /// What routes may ask of a client.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Limit {
-    /// How it counts: `token_bucket`.
+    /// How it counts: `token_bucket` (tokens that refill continuously), `fixed_window` (by the calendar), `sliding_window` (weighing
+    /// the window before), `sliding_log` (every token, exact and dearer), or `concurrency` (requests in flight).
     pub(in super::super) algorithm: Option<Text<Algorithm>>,
     /// Whom it counts: each `client` address, or `global` for everybody together.
     pub(in super::super) key: Option<Text<KeySettings>>,
-    /// The most tokens a bucket holds.
-    #[schemars(extend("x-required" = true))]
+    /// Of a `token_bucket`, required: the most tokens it holds.
     pub(in super::super) capacity: Option<u64>,
-    /// Tokens added per duration, continuously: `10/s`, `100/1m`.
-    #[schemars(extend("x-required" = true))]
+    /// Of a `token_bucket`, required: tokens added per duration, continuously: `10/s`, `100/1m`.
     pub(in super::super) refill: Option<Text<Rate>>,
-    /// Whether a replica may hold tokens ahead; without, every request asks the store.
+    /// Of a window, required: the most tokens in each. Of `concurrency`, required: the most requests in flight.
+    pub(in super::super) limit: Option<u64>,
+    /// Of a window, required: how long it is: `10s`, `1m`, `1d`. One begins whenever the store's clock is a multiple of it.
+    pub(in super::super) window: Option<Text<Micros>>,
+    /// Of `concurrency`: after how long the requests of a replica that died count no longer.
+    pub(in super::super) lease: Option<Text<Micros>>,
+    /// Of a `token_bucket`: whether a replica may hold tokens ahead; without, every request asks the store.
     pub(in super::super) leases: Option<bool>,
-    /// The longest a token may be held ahead.
+    /// Of a `token_bucket`: the longest a token may be held ahead.
     pub(in super::super) lease_lifetime: Option<Text<Micros>>,
     /// When the store does not answer: `degrade` to local buckets of a replica's share, `allow`, or `deny`.
     pub(in super::super) on_store_failure: Option<Text<OnStoreFailure>>,
     /// Decide and count, but never refuse.
     pub(in super::super) shadow: Option<bool>,
+    /// Whether answers also tell it in `X-RateLimit-Limit`, `-Remaining` and `-Reset`: `true` with seconds to wait in the last, `epoch`
+    /// with seconds since 1970, or `false`.
+    pub(in super::super) legacy_headers: Option<Text<LegacyHeaders>>,
 }
+
+impl Scalar for LegacyHeaders {
+    const EXPECTED: &'static str = "`true`, `false` or `epoch`";
+
+    fn parse(text: &str) -> Result<Self, String> {
+        match text {
+            "false" => Ok(Self::None),
+            "true" => Ok(Self::Delta),
+            "epoch" => Ok(Self::Epoch),
+            _ => Err(format!(
+                "`{text}` is not a choice of headers: write `true`, `false` or `epoch`"
+            )),
+        }
+    }
+
+    fn hints() -> Value {
+        json!({ "type": ["boolean", "string"], "enum": [true, false, "epoch"] })
+    }
+}
+
+/// How a limit counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in super::super) enum Algorithm {
+    /// Tokens added continuously up to a capacity.
+    TokenBucket,
+    /// Requests in windows of time.
+    Window(Counting),
+    /// Requests in flight.
+    Concurrency,
+}
+
+choice!(
+    Algorithm,
+    "an algorithm",
+    "token_bucket" => Self::TokenBucket,
+    "fixed_window" => Self::Window(Counting::Fixed),
+    "sliding_window" => Self::Window(Counting::Sliding),
+    "sliding_log" => Self::Window(Counting::Log),
+    "concurrency" => Self::Concurrency
+);

@@ -271,13 +271,6 @@ impl Scalar for HostChoice {
     }
 }
 
-/// How a limit counts.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(in super::super) enum Algorithm {
-    /// Tokens added continuously up to a capacity.
-    TokenBucket,
-}
-
 /// Which traces are kept, by the names of OpenTelemetry's `OTEL_TRACES_SAMPLER`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) enum SamplerName {
@@ -325,8 +318,8 @@ macro_rules! choice {
         }
     };
 }
+pub(super) use choice;
 
-choice!(Algorithm, "an algorithm", "token_bucket" => Self::TokenBucket);
 choice!(
     Balance,
     "a way to balance",

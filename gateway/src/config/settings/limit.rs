@@ -6,8 +6,11 @@ use super::super::path::KeyPath;
 use super::super::raw::{Algorithm, Limit, Text};
 use super::Check;
 use crate::limiter::settings::PolicySettings;
+use crate::policy::concurrency::{SlotsError, SlotsSpec};
+use crate::policy::limit::LimitSpec;
 use crate::policy::token_bucket::{BucketSpec, SpecError};
 use crate::policy::units::Micros;
+use crate::policy::window::{Counting, WindowError, WindowSpec};
 
 /// A token held longer than this would be forgotten rather than held ahead.
 const MAX_LEASE: Duration = Duration::from_secs(10);
@@ -20,23 +23,71 @@ pub(super) fn limit(
     raw: Limit,
 ) -> Option<PolicySettings> {
     let algorithm = check.set(at, "algorithm", raw.algorithm.clone());
-    let bucket = bucket(check, at, &raw);
-    let key = check.set(at, "key", raw.key);
-    let leases = check.set(at, "leases", raw.leases);
-    let lease_lifetime = lifetime(check, at, raw.lease_lifetime);
-    let on_store_failure = check.set(at, "on_store_failure", raw.on_store_failure);
+    let key = check.set(at, "key", raw.key.clone());
+    let on_store_failure = check.set(at, "on_store_failure", raw.on_store_failure.clone());
     let shadow = check.set(at, "shadow", raw.shadow);
-    // One algorithm so far: that it was named well is all there is to know.
-    let Text(Algorithm::TokenBucket) = algorithm?;
+    let legacy_headers = check.set(at, "legacy_headers", raw.legacy_headers.clone());
+    // What the other keys mean depends on it.
+    let Text(algorithm) = algorithm?;
+    let own = foreign(check, at, algorithm, &raw);
+    let spec = match algorithm {
+        Algorithm::TokenBucket => bucket(check, at, &raw).map(LimitSpec::from),
+        Algorithm::Window(counting) => window(check, at, counting, &raw).map(LimitSpec::from),
+        Algorithm::Concurrency => slots(check, at, &raw).map(LimitSpec::from),
+    };
+    let (leases, lease_lifetime) = match algorithm {
+        Algorithm::TokenBucket => (
+            check.set(at, "leases", raw.leases),
+            lifetime(check, at, raw.lease_lifetime),
+        ),
+        // Nothing is held ahead, so nothing for long.
+        Algorithm::Window(_) | Algorithm::Concurrency => (Some(false), Some(Duration::ZERO)),
+    };
+    own?;
     Some(PolicySettings {
         name: name.into(),
         key: key?.0,
-        bucket: bucket?,
+        spec: spec?,
         leases: leases?,
         lease_lifetime: lease_lifetime?,
         on_store_failure: on_store_failure?.0,
         shadow: shadow?,
+        legacy_headers: legacy_headers?.0,
     })
+}
+
+/// Reports the keys that belong to other algorithms. Defaults that do not belong were taken out before, so these were written.
+fn foreign(check: &mut Check<'_>, at: &KeyPath, algorithm: Algorithm, raw: &Limit) -> Option<()> {
+    let written = [
+        ("capacity", raw.capacity.is_some()),
+        ("refill", raw.refill.is_some()),
+        // To write that nothing is held ahead is true of all.
+        ("leases", raw.leases == Some(true)),
+        ("lease_lifetime", raw.lease_lifetime.is_some()),
+        ("limit", raw.limit.is_some()),
+        ("window", raw.window.is_some()),
+        ("lease", raw.lease.is_some()),
+    ];
+    let (name, own) = match algorithm {
+        Algorithm::TokenBucket => (
+            "a `token_bucket`",
+            &["capacity", "refill", "leases", "lease_lifetime"][..],
+        ),
+        Algorithm::Window(Counting::Fixed) => ("a `fixed_window`", &["limit", "window"][..]),
+        Algorithm::Window(Counting::Sliding) => ("a `sliding_window`", &["limit", "window"][..]),
+        Algorithm::Window(Counting::Log) => ("a `sliding_log`", &["limit", "window"][..]),
+        Algorithm::Concurrency => ("`concurrency`", &["limit", "lease"][..]),
+    };
+    let mut only_own = Some(());
+    for (key, is_written) in written {
+        if is_written && !own.contains(&key) {
+            let own: Vec<_> = own.iter().map(|key| format!("`{key}`")).collect();
+            let own = own.join(", ");
+            let message = format!("this does not belong to {name}, which has {own}: leave it out");
+            only_own = check.problem(&at.key(key), &message);
+        }
+    }
+    only_own
 }
 
 fn bucket(check: &mut Check<'_>, at: &KeyPath, raw: &Limit) -> Option<BucketSpec> {
@@ -57,6 +108,46 @@ fn bucket(check: &mut Check<'_>, at: &KeyPath, raw: &Limit) -> Option<BucketSpec
         Err(error @ (SpecError::NoCapacity | SpecError::TooLarge)) => {
             check.problem(&at.key("capacity"), &error.to_string())
         }
+    }
+}
+
+fn window(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    counting: Counting,
+    raw: &Limit,
+) -> Option<WindowSpec> {
+    let limit = check.required(
+        at,
+        "limit",
+        raw.limit,
+        "write the most tokens in a window, like `100`",
+    );
+    let window = check.required(
+        at,
+        "window",
+        raw.window.clone(),
+        "write how long a window is, like `1m`",
+    );
+    match WindowSpec::new(counting, limit?, window?.0) {
+        Ok(window) => Some(window),
+        Err(error @ WindowError::Window) => check.problem(&at.key("window"), &error.to_string()),
+        Err(error) => check.problem(&at.key("limit"), &error.to_string()),
+    }
+}
+
+fn slots(check: &mut Check<'_>, at: &KeyPath, raw: &Limit) -> Option<SlotsSpec> {
+    let limit = check.required(
+        at,
+        "limit",
+        raw.limit,
+        "write the most requests in flight, like `10`",
+    );
+    let lease = check.set(at, "lease", raw.lease.clone());
+    match SlotsSpec::new(limit?, lease?.0) {
+        Ok(slots) => Some(slots),
+        Err(error @ SlotsError::Limit) => check.problem(&at.key("limit"), &error.to_string()),
+        Err(error @ SlotsError::Lease) => check.problem(&at.key("lease"), &error.to_string()),
     }
 }
 

@@ -7,12 +7,17 @@ use std::mem;
 
 use tokio::time::Instant;
 
-use super::{Entry, Waiter};
+use super::{Debit, Entry, Outcome, Waiter};
 use crate::limiter::denial::Denial;
 use crate::limiter::lease::{Lease, Tranche};
 use crate::limiter::policies::Policy;
 use crate::limiter::verdict::By;
+use crate::policy::limit::LimitSpec;
 use crate::policy::token_bucket::Taken;
+use crate::policy::units::Micros;
+
+/// What to tell whoever finds every slot taken: one comes free whenever a request ends, which nobody can foretell.
+const ASK_AGAIN: Micros = Micros::from_secs(1);
 
 /// A store's answer to one debit, and what is known about when it was given.
 #[derive(Clone, Copy, Debug)]
@@ -22,6 +27,8 @@ pub(in crate::limiter) struct Answer {
     pub(in crate::limiter) received: Instant,
     /// Not the shared store's.
     pub(in crate::limiter) degraded: bool,
+    /// Of slots: the number of the first that was taken.
+    pub(in crate::limiter) first_slot: u32,
     /// The bucket was reset while the call was in flight: its denial may be about the bucket of before.
     pub(in crate::limiter) outdated: bool,
 }
@@ -35,6 +42,8 @@ pub(in crate::limiter) struct Settled {
     pub(in crate::limiter) held: Option<(u64, Instant)>,
     /// Requests the debit was for.
     pub(in crate::limiter) answered: usize,
+    /// Slots of those who left before they heard that they have them.
+    pub(in crate::limiter) abandoned: Vec<Debit>,
 }
 
 impl Entry {
@@ -50,7 +59,8 @@ impl Entry {
         }
         let batch: Vec<Waiter> = call.waiting.drain(..call.sent).collect();
         let answered = batch.len();
-        let (left, refused) = self.pay(policy, answer, batch);
+        let mut abandoned = Vec::new();
+        let (left, refused) = self.pay(policy, answer, batch, &mut abandoned);
         let mut settled = if refused.is_empty() {
             self.hold(policy, answer, left)
         } else {
@@ -61,13 +71,17 @@ impl Entry {
             }
         };
         settled.answered = answered;
+        settled.abandoned = abandoned;
         if !answer.degraded {
             // On its way back it is still out of the bucket: it must not back anything meanwhile.
             self.recent.undone(settled.unused);
         }
         for waiter in mem::take(&mut call.waiting) {
             match self.decide(policy, waiter.cost, now) {
-                Some(outcome) => waiter.tell(outcome),
+                // Whoever has left needs no answer.
+                Some(outcome) => {
+                    let _ = waiter.tell(outcome);
+                }
                 None => call.waiting.push_back(waiter),
             }
         }
@@ -76,8 +90,14 @@ impl Entry {
     }
 
     /// Pays each request of a debit out of it, and out of the lease where that completes one. A request whose client has left
-    /// pays too: its tokens were granted, and to hold them for others would break the premise of `lease.rs`.
-    fn pay(&mut self, policy: &Policy, answer: &Answer, batch: Vec<Waiter>) -> (u64, Vec<Waiter>) {
+    /// pays too: its tokens were granted, and to hold them for others would break the premise of `lease.rs`. Slots go back instead: they would be held for as long as a lease.
+    fn pay(
+        &mut self,
+        policy: &Policy,
+        answer: &Answer,
+        batch: Vec<Waiter>,
+        abandoned: &mut Vec<Debit>,
+    ) -> (u64, Vec<Waiter>) {
         let now = answer.received;
         let by = if answer.degraded {
             By::Degraded
@@ -99,6 +119,7 @@ impl Entry {
                     }
                 },
             };
+            let paid = answer.taken.granted - left;
             left -= part;
             let spent = answer.tranche(policy, part);
             let spent = rest.map_or(spent, |rest| spent.joined(rest));
@@ -109,8 +130,13 @@ impl Entry {
             let mut outcome = self.granted(policy, by, spent, left, now);
             if let Some(debit) = &mut outcome.debit {
                 debit.degraded = answer.degraded;
+                debit.slot = answer.slot(paid);
             }
-            waiter.tell(outcome);
+            if let Err(Outcome { debit, .. }) = waiter.tell(outcome)
+                && policy.is_held()
+            {
+                abandoned.extend(debit);
+            }
         }
         (left, refused)
     }
@@ -135,11 +161,17 @@ impl Entry {
     }
 
     /// Denies the requests that a debit did not stretch to. What it left over returns to the bucket, so that the cheapest
-    /// request the bucket cannot pay for costs one token more than that, and `retry_after` is about that one token.
+    /// request the bucket cannot pay for costs one token more than that, and `retry_after` is about that one token. The others
+    /// grant whole requests, and it is about one more of those.
     fn refuse(&mut self, policy: &Policy, answer: &Answer, left: u64, refused: Vec<Waiter>) {
-        let retry_after = answer.taken.retry_after;
-        let denial = Denial::new(left + 1, retry_after, answer.sent, answer.received);
-        if !answer.degraded && !answer.outdated {
+        let cost_of_each = refused.first().map_or(1, |waiter| waiter.cost);
+        let (cost, retry_after) = match policy.spec() {
+            LimitSpec::TokenBucket(_) => (left + 1, answer.taken.retry_after),
+            LimitSpec::Window(_) => (cost_of_each, answer.taken.retry_after),
+            LimitSpec::Concurrency(_) => (cost_of_each, ASK_AGAIN),
+        };
+        let denial = Denial::new(cost, retry_after, answer.sent, answer.received);
+        if !answer.degraded && !answer.outdated && !policy.is_held() {
             self.denial = Some(denial);
         }
         let by = if answer.degraded {
@@ -148,13 +180,20 @@ impl Entry {
             By::Store
         };
         for waiter in refused {
-            let retry_after = denial.retry_after(policy.spec(), waiter.cost, answer.received);
-            waiter.tell(self.denied(policy, by, retry_after, left, answer.received));
+            let (full_at, now) = (self.full_at, answer.received);
+            let retry_after = denial.retry_after(policy.spec(), waiter.cost, full_at, now);
+            let _ = waiter.tell(self.denied(policy, by, retry_after, left, now));
         }
     }
 }
 
 impl Answer {
+    /// The slot after the first `paid`.
+    const fn slot(&self, paid: u64) -> u32 {
+        // No more requests wait than fit, each for no more slots than there are.
+        self.first_slot.wrapping_add(paid as u32)
+    }
+
     fn tranche(&self, policy: &Policy, tokens: u64) -> Tranche {
         Tranche {
             tokens,

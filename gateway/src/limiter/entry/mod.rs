@@ -16,8 +16,9 @@ use super::lease::{self, Lease, Tranche};
 use super::policies::{Policy, Told};
 use super::recent::Recent;
 use super::verdict::{By, Verdict};
-use crate::policy::token_bucket::Ask;
+use crate::policy::limit::LimitSpec;
 use crate::policy::units::Micros;
+use crate::policy::window::Batch;
 
 pub(super) use handout::Answer;
 
@@ -34,6 +35,19 @@ pub(in crate::limiter) struct Debit {
     pub(in crate::limiter) spent: Tranche,
     /// From a bucket of this process alone.
     pub(in crate::limiter) degraded: bool,
+    /// Of slots: the number of the first.
+    pub(in crate::limiter) slot: u32,
+}
+
+/// What the next debit is to be for.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::limiter) struct Demand {
+    /// Tokens for everyone it is for.
+    pub(in crate::limiter) need: u64,
+    /// The same by request, where all cost the same; a token bucket does not mind.
+    pub(in crate::limiter) batch: Batch,
+    /// Tokens worth holding ahead.
+    pub(in crate::limiter) spare: u64,
 }
 
 /// A request that waits for a debit.
@@ -107,7 +121,7 @@ impl Entry {
     ) -> Option<Outcome> {
         let held = self.lease.as_ref().map_or(0, |lease| lease.tokens(now));
         let denial = self.denial.as_ref().filter(|_| held < cost)?;
-        let retry_after = denial.covers(policy.spec(), cost, now)?;
+        let retry_after = denial.covers(policy.spec(), cost, self.full_at, now)?;
         Some(self.denied(policy, By::DenialMemory, retry_after, 0, now))
     }
 
@@ -151,27 +165,27 @@ impl Entry {
             && denied.is_none_or(|denial| denial.is_over(now))
     }
 
-    /// The next debit for everyone who waits; nothing, and no longer a call, when nobody does and nothing is worth holding.
-    pub(in crate::limiter) fn next_ask(
+    /// The next debit for those who wait; nothing, and no longer a call, when nobody does and nothing is worth holding.
+    pub(in crate::limiter) fn next_demand(
         &mut self,
         policy: &Policy,
-        share: u64,
         now: Instant,
-    ) -> Option<Ask> {
+    ) -> Option<Demand> {
         let spare = self.worth_holding(policy, now);
         let call = self.call.as_mut()?;
-        let need = call.gather();
+        let demand = call.gather(policy.spec());
         let ahead = mem::take(&mut call.ahead);
         if call.waiting.is_empty() && !(ahead && spare > 0) {
             self.call = None;
             return None;
         }
-        Some(Ask { need, spare, share })
+        Some(Demand { spare, ..demand })
     }
 
     /// What everyone who waits by now needs: the store gave no answer, and nobody is to wait for it twice.
-    pub(in crate::limiter) fn need_of_all(&mut self) -> u64 {
-        self.call.as_mut().map_or(0, |call| call.gather())
+    pub(in crate::limiter) fn demand_of_all(&mut self, policy: &Policy) -> Option<Demand> {
+        let call = self.call.as_mut()?;
+        Some(call.gather(policy.spec()))
     }
 
     /// The bucket was reset: nothing said about it before holds.
@@ -238,6 +252,7 @@ impl Entry {
             debit: Some(Debit {
                 spent,
                 degraded: false,
+                slot: 0,
             }),
         }
     }
@@ -268,18 +283,33 @@ impl Entry {
 }
 
 impl Call {
-    /// Makes the debit one for everyone who waits by now, and tells what they need together.
-    fn gather(&mut self) -> u64 {
+    /// Makes the debit one for everyone who waits by now, and tells what they need together. Only a token bucket grants single
+    /// tokens and says when the next one comes; the others grant requests of one cost, so there it is for the first who cost the same.
+    fn gather(&mut self, spec: &LimitSpec) -> Demand {
         self.waiting.retain(|waiter| !waiter.answer.is_closed());
-        self.sent = self.waiting.len();
-        let costs = self.waiting.iter().map(|waiter| waiter.cost);
-        costs.fold(0, u64::saturating_add)
+        let cost = self.waiting.front().map_or(1, |waiter| waiter.cost);
+        self.sent = match spec {
+            LimitSpec::TokenBucket(_) => self.waiting.len(),
+            LimitSpec::Window(_) | LimitSpec::Concurrency(_) => {
+                let same = self.waiting.iter().take_while(|one| one.cost == cost);
+                same.count()
+            }
+        };
+        let costs = self.waiting.iter().take(self.sent).map(|one| one.cost);
+        Demand {
+            need: costs.fold(0, u64::saturating_add),
+            batch: Batch {
+                requests: self.sent as u64,
+                cost,
+            },
+            spare: 0,
+        }
     }
 }
 
 impl Waiter {
-    fn tell(self, outcome: Outcome) {
-        // Whoever has left needs no answer.
-        let _ = self.answer.send(outcome);
+    /// Gives the outcome back when whoever waited has left.
+    fn tell(self, outcome: Outcome) -> Result<(), Outcome> {
+        self.answer.send(outcome)
     }
 }

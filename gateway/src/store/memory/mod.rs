@@ -7,6 +7,7 @@ mod buckets;
 mod cache;
 mod circuit;
 mod clock;
+mod limits;
 mod replicas;
 mod reports;
 
@@ -14,20 +15,19 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
-use self::buckets::Buckets;
 use self::cache::Cache;
 use self::circuit::Circuits;
 use self::clock::Clock;
+use self::limits::Limits;
 use self::replicas::Replicas;
 use self::reports::Reports;
+use super::Fleet;
 use super::cache::{Keep, Recall, Recalled, VariantId};
 use super::event::Event;
-use super::{Fleet, StoreError};
 use crate::policy::cacheability::Digest;
 use crate::policy::circuit::{CircuitSpec, Command, View};
-use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
-use crate::policy::token_bucket::{Ask, BucketSpec, Taken};
-use crate::policy::units::{Micros, StoreTime};
+use crate::policy::ids::{ReplicaId, UpstreamName};
+use crate::policy::units::Micros;
 
 /// Events a slow listener may fall behind before it is told to look for itself.
 const BACKLOG: usize = 1_024;
@@ -39,7 +39,7 @@ pub struct Memory(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     clock: Clock,
-    buckets: Buckets,
+    limits: Limits,
     circuits: Circuits,
     replicas: Replicas,
     reports: Reports,
@@ -53,52 +53,13 @@ impl Memory {
     pub fn new(most_buckets: usize) -> Self {
         Self(Arc::new(Inner {
             clock: Clock::start(),
-            buckets: Buckets::new(most_buckets),
+            limits: Limits::new(most_buckets),
             circuits: Circuits::default(),
             replicas: Replicas::default(),
             reports: Reports::default(),
             cache: Cache::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
-    }
-
-    pub(super) fn take(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-        ask: Ask,
-    ) -> Result<Taken, StoreError> {
-        let now = self.0.clock.now();
-        self.0
-            .buckets
-            .update(bucket, now, |bucket| bucket.take(spec, ask, now))
-    }
-
-    pub(super) fn give_back(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-        tokens: u64,
-        debited_at: StoreTime,
-        max_age: Micros,
-    ) -> Result<bool, StoreError> {
-        let now = self.0.clock.now();
-        self.0.buckets.update(bucket, now, |bucket| {
-            bucket.give_back(spec, tokens, debited_at, max_age, now)
-        })
-    }
-
-    pub(super) fn inspect(&self, bucket: &BucketId, spec: &BucketSpec) -> Taken {
-        let mut copy = self.0.buckets.get(bucket);
-        copy.take(spec, Ask::exactly(0), self.0.clock.now())
-    }
-
-    pub(super) fn forget(&self, bucket: &BucketId) {
-        self.0.buckets.forget(bucket);
-        self.publish(&Event::BucketForgotten {
-            policy: bucket.policy.clone(),
-            client: bucket.client.to_string(),
-        });
     }
 
     pub(super) fn circuit(

@@ -17,6 +17,7 @@ mod link;
 mod reports;
 mod script;
 mod url;
+mod windows;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -32,6 +33,7 @@ pub(super) use self::events::Listener;
 use self::keys::Keys;
 use self::link::Link;
 use self::script::{Invocation, Script, script};
+use self::windows::taken;
 use super::event::Event;
 use super::health::Health;
 use super::op::{Observer, Op};
@@ -107,11 +109,7 @@ impl Redis {
         self.take_as(Op::Take, bucket, spec, ask).await
     }
 
-    pub(super) async fn inspect(
-        &self,
-        bucket: &BucketId,
-        spec: &BucketSpec,
-    ) -> Result<Taken, StoreError> {
+    async fn look(&self, bucket: &BucketId, spec: &BucketSpec) -> Result<Taken, StoreError> {
         self.take_as(Op::Inspect, bucket, spec, Ask::exactly(0))
             .await
     }
@@ -128,15 +126,7 @@ impl Redis {
             .arg(ask.need)
             .arg(ask.spare)
             .arg(ask.share);
-        let [granted, remaining, retry_after, full_after, at]: [u64; 5] =
-            self.run(op, described(call, spec)).await?;
-        Ok(Taken {
-            granted,
-            remaining,
-            retry_after: Micros::new(retry_after),
-            full_after: Micros::new(full_after),
-            at: StoreTime::new(at),
-        })
+        self.run(op, described(call, spec)).await.map(taken)
     }
 
     pub(super) async fn give_back(
@@ -154,17 +144,6 @@ impl Redis {
             .arg(max_age.get());
         let returned: u64 = self.run(Op::GiveBack, described(call, spec)).await?;
         Ok(returned == 1)
-    }
-
-    pub(super) async fn forget(&self, bucket: &BucketId) -> Result<(), StoreError> {
-        let mut del = cmd("DEL");
-        del.arg(self.0.keys.limit(bucket));
-        self.ask(Op::Forget, &Request::Command(del)).await?;
-        self.publish(&Event::BucketForgotten {
-            policy: bucket.policy.clone(),
-            client: bucket.client.to_string(),
-        })
-        .await
     }
 
     pub(super) async fn heartbeat(

@@ -37,7 +37,7 @@ impl Known {
             upstreams: raw.upstreams.keys().cloned().collect(),
             purgeable: cache::purgeable(&raw.routes),
             limits: limits
-                .map(|(name, limit)| (name.clone(), limit.capacity))
+                .map(|(name, limit)| (name.clone(), limit.capacity.or(limit.limit)))
                 .collect(),
         }
     }

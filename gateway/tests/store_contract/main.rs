@@ -9,9 +9,9 @@
     reason = "in a test a panic is the verdict"
 )]
 
-mod support {
-    pub(crate) mod redis;
-}
+mod limits;
+#[path = "../support/mod.rs"]
+mod support;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +21,13 @@ use gateway::policy::token_bucket::{Ask, BucketSpec};
 use gateway::policy::units::Micros;
 use gateway::store::settings::{Settings, StoreUrl};
 use gateway::store::{Event, Health, Store, op};
+use limits::{
+    a_limit_whose_algorithm_changed_begins_anew, a_slot_is_held_while_it_is_renewed_and_no_longer,
+    any_forgotten_limit_is_new_and_everybody_hears, every_limit_is_one_for_all_who_share_it,
+    every_retry_after_is_true, looking_at_any_limit_changes_nothing,
+    nobody_gives_back_what_was_never_taken, requests_of_several_tokens_are_granted_whole,
+    what_went_nowhere_is_not_counted,
+};
 use support::redis::{Server, eventually};
 use tokio::time::sleep;
 
@@ -89,6 +96,15 @@ contract![
     what_replicas_say_of_themselves_is_read_by_all,
     events_reach_every_listener,
     a_ping_is_answered,
+    every_limit_is_one_for_all_who_share_it,
+    requests_of_several_tokens_are_granted_whole,
+    every_retry_after_is_true,
+    what_went_nowhere_is_not_counted,
+    nobody_gives_back_what_was_never_taken,
+    looking_at_any_limit_changes_nothing,
+    any_forgotten_limit_is_new_and_everybody_hears,
+    a_limit_whose_algorithm_changed_begins_anew,
+    a_slot_is_held_while_it_is_renewed_and_no_longer,
 ];
 
 fn bucket(client: &str) -> BucketId {
@@ -174,7 +190,7 @@ async fn tokens_come_back_only_in_time(world: &World) {
     let short = Micros::from_millis(1);
     let returned = world.store.give_back(&id, &spec, 4, taken.at, short).await;
     assert_eq!(returned, Ok(false));
-    let looked = world.store.inspect(&id, &spec).await.unwrap();
+    let looked = world.store.inspect(&id, &spec.into()).await.unwrap();
     assert_eq!(looked.remaining, 0);
     let full = bucket("never seen");
     let returned = world.store.give_back(&full, &spec, 1, taken.at, long).await;
@@ -183,11 +199,11 @@ async fn tokens_come_back_only_in_time(world: &World) {
 
 async fn looking_changes_nothing(world: &World) {
     let (id, spec) = (bucket("a"), spec(10, "1/1h"));
-    let unknown = world.store.inspect(&id, &spec).await.unwrap();
+    let unknown = world.store.inspect(&id, &spec.into()).await.unwrap();
     assert_eq!((unknown.granted, unknown.remaining), (0, 10));
     world.store.take(&id, &spec, Ask::exactly(3)).await.unwrap();
     for _ in 0..3 {
-        let looked = world.other.inspect(&id, &spec).await.unwrap();
+        let looked = world.other.inspect(&id, &spec.into()).await.unwrap();
         assert_eq!((looked.granted, looked.remaining), (0, 7));
         assert_eq!(looked.retry_after, Micros::ZERO);
     }
@@ -343,7 +359,11 @@ async fn keys_are_named_as_promised_and_expire() {
         .take(&bucket("a"), &spec, Ask::exactly(1))
         .await
         .unwrap();
-    world.store.inspect(&bucket("b"), &spec).await.unwrap();
+    world
+        .store
+        .inspect(&bucket("b"), &spec.into())
+        .await
+        .unwrap();
     let keys: Vec<String> = server.run(&["KEYS", "*"]).await.unwrap();
     assert_eq!(keys, ["api-gateway:v1:limit:{per-client:a}"]);
     let lives_for: i64 = server.run(&["PTTL", &keys[0]]).await.unwrap();
