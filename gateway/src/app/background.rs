@@ -18,8 +18,8 @@ use super::report::{Place, reports};
 use crate::admin::orders::{self, Orders};
 use crate::admin::{Api, Checks, Rooms, serve};
 use crate::policy::units::Micros;
-use crate::server::Bound;
 use crate::server::drain::Phase;
+use crate::server::{Bound, Tls};
 use crate::store::{Store, health};
 use crate::telemetry::traces::{self, Finished};
 use crate::{breaker, cache};
@@ -35,6 +35,7 @@ pub(super) fn spawn(
     mut common: Common,
     admin: Bound,
     place: Place,
+    tls: Option<Arc<Tls>>,
     spans: Option<mpsc::Receiver<Finished>>,
     stop: Receiver<()>,
 ) -> io::Result<JoinHandle<()>> {
@@ -49,7 +50,7 @@ pub(super) fn spawn(
             runtime.block_on(async {
                 let exporting = spans.map(|spans| tokio::spawn(export(common.clone(), spans)));
                 match common.store() {
-                    Ok(store) => run(&common, store, admin, place, stop).await,
+                    Ok(store) => run(&common, store, admin, place, tls, stop).await,
                     Err(error) => tracing::error!(event = "background_failed", %error),
                 }
                 if let Some(exporting) = exporting {
@@ -71,7 +72,14 @@ async fn export(common: Common, spans: mpsc::Receiver<Finished>) {
     }
 }
 
-async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Receiver<()>) {
+async fn run(
+    common: &Common,
+    store: Store,
+    admin: Bound,
+    place: Place,
+    tls: Option<Arc<Tls>>,
+    stop: Receiver<()>,
+) {
     let (orders, wishes) = orders::channel();
     tokio::select! {
         () = admin_listener(common, admin, orders) => {}
@@ -85,6 +93,7 @@ async fn run(common: &Common, store: Store, admin: Bound, place: Place, stop: Re
         () = kept_answers(common, &store) => {}
         () = common.directory.tend() => {}
         () = watchdog() => {}
+        () = watch_certificates(tls) => {}
         _ = stop => {}
     }
     // Whether or not it is heard: without a good-bye the heartbeat's lifetime ends on its own.
@@ -151,6 +160,19 @@ async fn heartbeats(common: &Common, store: &Store) {
             common.limiter.set_live_replicas(u64::from(fleet.live));
             common.metrics.replicas.set(i64::from(fleet.live));
         }
+    }
+}
+
+/// Has certificates read again when their files change.
+async fn watch_certificates(tls: Option<Arc<Tls>>) {
+    let Some(tls) = tls else {
+        return std::future::pending().await;
+    };
+    let mut looks = interval(tls.reload_interval());
+    looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        looks.tick().await;
+        tls.check();
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod common;
 mod background;
+mod listen;
 mod endpoints;
 mod observe;
 mod operate;
@@ -25,12 +26,13 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use common::Common;
+use listen::{Listeners, listen};
 use report::Place;
 
 use crate::config::Config;
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Bound, Caps, Entrance, Worker, bind, bind_alone, spawn};
+use crate::server::{Caps, Entrance, Tls, TlsError, Worker, spawn};
 use crate::store::{OpenError, Store};
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
@@ -56,6 +58,9 @@ pub enum StartError {
     /// The store's address or certificates cannot be used.
     #[error("store.url: {0}")]
     Store(#[from] OpenError),
+    /// A certificate cannot be used any more: it could when the configuration was read.
+    #[error("server.tls: {0}")]
+    Tls(#[from] TlsError),
     /// The system refuses a thread.
     #[error("starting a thread: {0}")]
     Thread(#[from] io::Error),
@@ -78,6 +83,8 @@ pub struct Given {
 #[derive(Debug)]
 pub struct App {
     proxy_address: SocketAddr,
+    tls_address: Option<SocketAddr>,
+    tls: Option<Arc<Tls>>,
     admin_address: SocketAddr,
     replica: ReplicaId,
     drain: Drain,
@@ -93,15 +100,13 @@ impl App {
     /// # Errors
     /// [`StartError`] names what is at fault; nothing runs then.
     pub fn start(config: Config, given: &Given) -> Result<Self, StartError> {
-        let (server, admin) = (&config.server, &config.admin);
-        // The admin address first: it is nobody else's, so that a second start is refused before it takes connections.
-        let admin = bound("admin.listen", admin.listen, bind_alone(admin.listen))?;
-        let proxy = bound(
-            "server.listen",
-            server.listen,
-            bind(server.listen, server.workers),
-        )?;
-        let (proxy_address, admin_address) = (proxy.address, admin.address);
+        let Listeners {
+            proxy: proxy_address,
+            tls: tls_address,
+            admin,
+            doors,
+        } = listen(&config)?;
+        let admin_address = admin.address;
         let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
         let export = config.traces.export.as_ref();
         let (traces, spans) = export
@@ -110,26 +115,36 @@ impl App {
         let common = Common::new(config, given, metrics, traces);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
         common.store()?;
+        let tls = common.config.server.tls.as_ref();
+        let tls = tls
+            .map(|settings| Tls::load(settings, &common.metrics))
+            .transpose()?;
         let place = Place {
             proxy: proxy_address,
             admin: admin_address,
             started: Instant::now(),
         };
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
-        let background = background::spawn(common.clone(), admin, place, spans, stopped)?;
+        let background =
+            background::spawn(common.clone(), admin, place, tls.clone(), spans, stopped)?;
         let caps = Caps::new(
             common.config.server.max_connections,
             common.config.server.max_connections_per_address,
         );
-        let entrance = Entrance::new(common.drain.signal(), caps, Arc::clone(&common.metrics));
+        let entrance = Entrance::new(
+            common.drain.signal(),
+            caps,
+            Arc::clone(&common.metrics),
+            tls.clone(),
+        );
         let mut workers = Vec::new();
-        for (index, socket) in proxy.sockets.into_iter().enumerate() {
+        for (index, doors) in doors.into_iter().enumerate() {
             let (common, access) = (common.clone(), given.access.clone());
             let settings = Arc::clone(&common.config);
             let entrance = entrance.clone();
             workers.push(spawn(
                 index,
-                socket,
+                doors,
                 &settings.server,
                 entrance,
                 move || common.proxy(index, access),
@@ -138,6 +153,7 @@ impl App {
         tracing::info!(
             event = "started",
             proxy = %proxy_address,
+            tls = tls_address.map(tracing::field::display),
             admin = %admin_address,
             workers = workers.len(),
             store = %common.store_name(),
@@ -151,6 +167,8 @@ impl App {
         } = common;
         Ok(Self {
             proxy_address,
+            tls_address,
+            tls,
             admin_address,
             replica,
             drain,
@@ -165,6 +183,20 @@ impl App {
     #[must_use]
     pub const fn proxy_address(&self) -> SocketAddr {
         self.proxy_address
+    }
+
+    /// Where clients speak TLS, if anywhere: the same, or a listener of its own.
+    #[must_use]
+    pub const fn tls_address(&self) -> Option<SocketAddr> {
+        self.tls_address
+    }
+
+    /// Reads certificates, keys and authorities again. Without TLS there is nothing to do.
+    ///
+    /// # Errors
+    /// [`TlsError`] names the file at fault; what was used before stays.
+    pub fn reload_certificates(&self) -> Result<(), TlsError> {
+        self.tls.as_ref().map_or(Ok(()), |tls| tls.reload())
     }
 
     /// Where operators connect.
@@ -196,18 +228,6 @@ impl App {
         }
         tracing::info!(event = "stopped");
     }
-}
-
-fn bound(
-    what: &'static str,
-    address: SocketAddr,
-    outcome: io::Result<Bound>,
-) -> Result<Bound, StartError> {
-    outcome.map_err(|error| StartError::Bind {
-        what,
-        address,
-        error,
-    })
 }
 
 /// Waits on the calling thread, which has nothing else to do; a spurious wake-up does not shorten it.

@@ -51,7 +51,9 @@ pub fn run(source: &Source) -> ExitCode {
             ExitCode::SUCCESS
         }
         Err(error @ StartError::Bind { .. }) => complain(CANNOT_BIND, &error),
-        Err(error @ StartError::Store(_)) => complain(BAD_CONFIGURATION, &error),
+        Err(error @ (StartError::Store(_) | StartError::Tls(_))) => {
+            complain(BAD_CONFIGURATION, &error)
+        }
         Err(error @ StartError::Thread(_)) => complain(CANNOT_START, &error),
     }
 }

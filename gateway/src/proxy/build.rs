@@ -14,6 +14,7 @@ use super::headers::Hop;
 use super::identify::Identify;
 use super::limit::Limits;
 use super::local::Own;
+use super::mirror::Mirror;
 use super::record::{Recorder, RouteMetrics};
 use super::redirect::Redirect;
 use super::route::{Local, Route, RouteError, RouteTable, Target};
@@ -114,11 +115,12 @@ fn routes(
         let target = target(route, upstreams, &parts.metrics)?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
+        let mirror = mirror(route, upstreams, &parts.metrics)?;
         let mut ready = Route::new(route.clone(), target, limits, metrics)?;
         ready.cache = kept
             .as_ref()
             .map(|kept| RouteCache::new(kept, route, &parts.metrics));
-        routes.push(ready);
+        routes.push(ready.mirrored(mirror));
     }
     let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {
@@ -139,15 +141,35 @@ fn routes(
     Ok(routes)
 }
 
+fn mirror(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    metrics: &Metrics,
+) -> Result<Option<Mirror>, RouteError> {
+    let Some(settings) = &route.mirror else {
+        return Ok(None);
+    };
+    let upstream = place(route, upstreams, &settings.upstream)?;
+    let name = route.name.as_str();
+    Ok(Some(Mirror::new(settings, upstream, name, metrics)))
+}
+
+/// The place of an upstream among the proxy's.
+fn place(
+    route: &RouteSettings,
+    upstreams: &[upstream::settings::Settings],
+    name: &UpstreamName,
+) -> Result<usize, RouteError> {
+    let found = upstreams.iter().position(|one| one.name == *name);
+    found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
+}
+
 fn target(
     route: &RouteSettings,
     upstreams: &[upstream::settings::Settings],
     metrics: &Metrics,
 ) -> Result<Target, RouteError> {
-    let place = |name: &UpstreamName| {
-        let found = upstreams.iter().position(|one| one.name == *name);
-        found.ok_or_else(|| missing(route.name.as_str(), "upstream", name.as_str()))
-    };
+    let place = |name: &UpstreamName| place(route, upstreams, name);
     let names = || Pattern::new(&route.path).map_or(Vec::new(), |pattern| pattern.names);
     Ok(match &route.target {
         TargetSettings::Upstream(name) => Target::Forward {

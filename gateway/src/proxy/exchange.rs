@@ -49,6 +49,7 @@ impl Proxy {
             peer: &peer.text,
             trusted: self.identify.trusts(peer.address),
             scheme: peer.scheme(),
+            certificate: peer.certificate.as_ref(),
             host,
             version: head.version,
         };

@@ -89,10 +89,7 @@ pub(super) async fn send(
     endpoint: &Rc<Endpoint>,
     mut request: Request<RequestBody>,
 ) -> Result<Received, AttemptError> {
-    let headers = request.headers_mut();
-    if !endpoint.keeps_host() || !headers.contains_key(HOST) {
-        headers.insert(HOST, endpoint.host().clone());
-    }
+    address(&mut request, endpoint);
     let started = Instant::now();
     context.attempts += 1;
     let span = context.trace.is_recording().then(|| {
@@ -117,6 +114,14 @@ pub(super) async fn send(
 pub(super) fn set_trace(headers: &mut HeaderMap, header: Bytes) {
     if let Ok(value) = HeaderValue::from_maybe_shared(header) {
         headers.insert(TRACEPARENT, value);
+    }
+}
+
+/// Addresses a request to `endpoint`.
+pub(super) fn address(request: &mut Request<RequestBody>, endpoint: &Endpoint) {
+    let headers = request.headers_mut();
+    if !endpoint.keeps_host() || !headers.contains_key(HOST) {
+        headers.insert(HOST, endpoint.host().clone());
     }
 }
 

@@ -18,13 +18,17 @@ pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forw
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
+/// What a hop that ends TLS says of its client (RFC 9440): ours to say, and nobody else's.
+const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
+const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
+
 /// A connection may nominate so many headers; a client that names more gains nothing but our time.
 const MAX_NOMINATED: usize = 64;
 
 const OPTIONS: [&[u8]; 2] = [b"keep-alive", b"close"];
 
 /// Fields that never pass this hop. `Trailer` stays: it describes the message, and trailers are forwarded.
-static HOP_BY_HOP: [HeaderName; 8] = [
+static HOP_BY_HOP: [HeaderName; 10] = [
     CONNECTION,
     KEEP_ALIVE,
     PROXY_CONNECTION,
@@ -33,6 +37,8 @@ static HOP_BY_HOP: [HeaderName; 8] = [
     TE,
     TRANSFER_ENCODING,
     UPGRADE,
+    CLIENT_CERT,
+    CLIENT_CERT_CHAIN,
 ];
 
 /// What a trailer section must not hold: it would change how the message is framed, routed or believed, too late to be checked.
@@ -62,11 +68,11 @@ pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
 
 /// Removes the fields of this hop from a message.
 pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let mut present = [false; 8];
+    let mut present = [false; HOP_BY_HOP.len()];
     // Most names are told apart from these by their length.
     for name in headers
         .keys()
-        .filter(|name| matches!(name.as_str().len(), 2 | 7 | 10 | 16..=19))
+        .filter(|name| matches!(name.as_str().len(), 2 | 7 | 10 | 11 | 16..=19))
     {
         for (seen, hop) in present.iter_mut().zip(&HOP_BY_HOP) {
             *seen |= name == hop;
@@ -108,6 +114,8 @@ pub(super) struct Origin<'a> {
     pub(super) trusted: bool,
     /// `http` or `https`.
     pub(super) scheme: &'static str,
+    /// The certificate the client showed, as a header value.
+    pub(super) certificate: Option<&'a HeaderValue>,
     /// The host the client asked for.
     pub(super) host: Option<HeaderValue>,
     /// The version the client spoke.
@@ -142,6 +150,9 @@ pub(super) fn prepare_request(
             headers.remove(X_FORWARDED_HOST);
         }
         _ => {}
+    }
+    if let Some(certificate) = origin.certificate {
+        headers.insert(CLIENT_CERT, certificate.clone());
     }
     headers.append(VIA, hop.via(origin.version));
     headers.insert(X_REQUEST_ID, request_id.clone());
@@ -247,6 +258,7 @@ mod tests {
             peer: &peer,
             trusted,
             scheme: "http",
+            certificate: None,
             host: Some(HeaderValue::from_static("api.example")),
             version: Version::HTTP_11,
         };

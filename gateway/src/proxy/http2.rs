@@ -3,11 +3,18 @@
 //! Guarantees: the authority stands in `Host` and agrees with it, there is one `Cookie`, and no value has an edge that a later
 //! hop could trim (RFC 9113, section 8). Must not: judge what is the same in both versions, or what the parser has refused.
 
-use http::HeaderValue;
-use http::header::{CONTENT_LENGTH, COOKIE, HOST, HeaderMap};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, COOKIE, HOST, HeaderMap, SEC_WEBSOCKET_KEY, UPGRADE,
+};
 use http::request::Parts as Head;
+use http::{HeaderValue, Method};
+use hyper::ext::Protocol;
 
 use super::refusal::Refusal;
+
+const WEBSOCKET: &str = "websocket";
 
 /// Checks and translates the head of an HTTP/2 request.
 pub(super) fn request(head: &mut Head) -> Result<(), Refusal> {
@@ -19,7 +26,33 @@ pub(super) fn request(head: &mut Head) -> Result<(), Refusal> {
     length(&head.headers)?;
     authority(head)?;
     cookies(&mut head.headers);
+    if head.method == Method::CONNECT {
+        switch(head)?;
+    }
     Ok(())
+}
+
+/// RFC 8441, section 5: a WebSocket asked for by CONNECT is one asked for by GET and Upgrade, with a key that its own hop makes.
+fn switch(head: &mut Head) -> Result<(), Refusal> {
+    let protocol = head.extensions.get::<Protocol>().map(Protocol::as_str);
+    if protocol != Some(WEBSOCKET) {
+        return Err(Refusal::NotImplemented(
+            "The gateway opens no tunnels but for WebSocket.",
+        ));
+    }
+    head.method = Method::GET;
+    let key = STANDARD.encode(fastrand::u128(..).to_ne_bytes());
+    let key = HeaderValue::try_from(key).unwrap_or_else(|_| HeaderValue::from_static(""));
+    let headers = &mut head.headers;
+    headers.insert(UPGRADE, HeaderValue::from_static(WEBSOCKET));
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(SEC_WEBSOCKET_KEY, key);
+    Ok(())
+}
+
+/// Whether a request of HTTP/2 asked for another protocol; [`request`] has translated it.
+pub(super) fn is_switch(head: &Head) -> bool {
+    head.extensions.get::<Protocol>().is_some()
 }
 
 /// RFC 9113, section 8.2.1.

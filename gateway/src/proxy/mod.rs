@@ -33,6 +33,7 @@ mod redirect;
 mod split;
 mod cors;
 mod compress;
+mod mirror;
 mod local;
 mod upgrade;
 mod attempts;
@@ -84,6 +85,8 @@ use crate::upstream::UploadBounds;
 pub struct Peer {
     address: IpAddr,
     text: HeaderValue,
+    is_secure: bool,
+    certificate: Option<HeaderValue>,
     tunnel: RefCell<Option<Tunnel>>,
     interim: Arc<Interim>,
 }
@@ -97,14 +100,24 @@ impl Peer {
         Self {
             address,
             text: text.unwrap_or_else(|_| HeaderValue::from_static("unknown")),
+            is_secure: false,
+            certificate: None,
             tunnel: RefCell::new(None),
             interim: Arc::default(),
         }
     }
 
+    /// The same peer over TLS; `certificate` is the one it showed, as `Client-Cert` wants it (RFC 9440, section 2.1).
+    #[must_use]
+    pub fn over_tls(mut self, certificate: Option<HeaderValue>) -> Self {
+        self.is_secure = true;
+        self.certificate = certificate;
+        self
+    }
+
     /// How its requests came.
     const fn scheme(&self) -> &'static str {
-        "http"
+        if self.is_secure { "https" } else { "http" }
     }
 
     /// What comes before the answer to the request that is out.
@@ -253,15 +266,27 @@ impl Proxy {
         } = way;
         let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
         let switches = protocol.is_some();
+        let must_switch = http2::is_switch(&head);
         let version = head.version;
         let mut request = self.outgoing(record, peer, head, path, body, protocol);
         if upstream.upstream().passes_interim() && version == Version::HTTP_11 {
             peer.interim.listen(&mut request);
         }
         record.context.upstream = Some(upstream.name().clone());
+        let copy = route.mirror.as_ref();
+        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
         let attempts = self.attempts(&mut record.context, route, upstream, request);
-        let (received, late) = attempts.await?;
-        self.incoming(record, peer, received, late, switches)
+        let received = attempts.await;
+        if let Some(copy) = copy {
+            copy.send();
+        }
+        let (received, late) = received?;
+        let response = self.incoming(record, peer, received, late, switches)?;
+        // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
+        if must_switch && response.status().is_success() {
+            return Err(Refusal::AmbiguousResponse);
+        }
+        Ok(response)
     }
 
     /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.

@@ -129,7 +129,7 @@ impl Recorder {
 }
 
 /// What is known of a request, filled in as it goes. Plain data.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(super) struct Context {
     pub(super) started: Instant,
     pub(super) request_id: HeaderValue,
@@ -159,6 +159,34 @@ pub(super) struct Context {
     pub(super) cookie: Option<HeaderValue>,
     /// The other origin the request is from, where the route lets that one in.
     pub(super) origin: Option<HeaderValue>,
+}
+
+impl Context {
+    /// What is done for this request behind its back: it holds nothing of the request's, and is not recorded.
+    pub(super) fn behind(&self) -> Self {
+        Self {
+            started: Instant::now(),
+            request_id: self.request_id.clone(),
+            address: self.address,
+            client: self.client.clone(),
+            trace: self.trace.clone(),
+            logged: Vec::new(),
+            protocol: self.protocol,
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            scheme: self.scheme,
+            grpc: None,
+            upstream: self.upstream.clone(),
+            upstream_time: None,
+            attempts: 0,
+            decision: self.decision,
+            limit: None,
+            slots: Vec::new(),
+            parameters: None,
+            cookie: None,
+            origin: None,
+        }
+    }
 }
 
 /// The record of one request; written when it is dropped.

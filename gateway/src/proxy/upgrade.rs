@@ -15,6 +15,7 @@ use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
+use super::http2;
 use super::record::Record;
 
 /// What is read at once in each direction.
@@ -27,8 +28,8 @@ pub(super) fn wanted(head: &Head) -> Option<HeaderValue> {
     let single = protocols.next().is_none() && !protocol.as_bytes().contains(&b',');
     // A switch to HTTP/2 in clear text would carry requests past every check (RFC 9113 has withdrawn it).
     let allowed = single && !protocol.as_bytes().eq_ignore_ascii_case(b"h2c");
-    (allowed && head.version == Version::HTTP_11 && nominates_upgrade(&head.headers))
-        .then(|| protocol.clone())
+    let may = head.version == Version::HTTP_11 || http2::is_switch(head);
+    (allowed && may && nominates_upgrade(&head.headers)).then(|| protocol.clone())
 }
 
 fn nominates_upgrade(headers: &HeaderMap) -> bool {

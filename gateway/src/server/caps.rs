@@ -36,17 +36,21 @@ impl Caps {
     /// A place for a connection from `address`; nothing when there is none.
     #[must_use]
     pub fn enter(this: &Arc<Self>, address: IpAddr) -> Option<Place> {
-        let address = address.to_canonical();
+        let mut place = Self::enter_unknown(this)?;
+        place.claim(address).then_some(place)
+    }
+
+    /// A place for a connection of which it is not known yet whose it is; nothing when there is none.
+    #[must_use]
+    pub fn enter_unknown(this: &Arc<Self>) -> Option<Place> {
         let mut open = this.open.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = open.addresses.get(&address).copied().unwrap_or_default();
-        if open.count >= this.total || known >= this.per_address {
+        if open.count >= this.total {
             return None;
         }
         open.count += 1;
-        open.addresses.insert(address, known + 1);
         Some(Place {
             caps: Arc::clone(this),
-            address,
+            address: None,
         })
     }
 }
@@ -55,7 +59,25 @@ impl Caps {
 #[derive(Debug)]
 pub struct Place {
     caps: Arc<Caps>,
-    address: IpAddr,
+    address: Option<IpAddr>,
+}
+
+impl Place {
+    /// Counts the connection for `address` from now on. Whether that one may have it; if not, the place should be given up.
+    #[must_use]
+    pub fn claim(&mut self, address: IpAddr) -> bool {
+        let address = address.to_canonical();
+        let open = self.caps.open.lock();
+        let mut open = open.unwrap_or_else(PoisonError::into_inner);
+        let known = open.addresses.get(&address).copied().unwrap_or_default();
+        if known >= self.caps.per_address || self.address.is_some() {
+            return false;
+        }
+        open.addresses.insert(address, known + 1);
+        drop(open);
+        self.address = Some(address);
+        true
+    }
 }
 
 impl Drop for Place {
@@ -63,10 +85,13 @@ impl Drop for Place {
         let open = self.caps.open.lock();
         let mut open = open.unwrap_or_else(PoisonError::into_inner);
         open.count -= 1;
-        match open.addresses.get_mut(&self.address) {
+        let Some(address) = self.address else {
+            return;
+        };
+        match open.addresses.get_mut(&address) {
             Some(count) if *count > 1 => *count -= 1,
             _ => {
-                open.addresses.remove(&self.address);
+                open.addresses.remove(&address);
             }
         }
     }

@@ -3,10 +3,12 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
 
-/// Connections the kernel may hold for a worker that is busy.
-const BACKLOG: i32 = 4096;
+use super::settings::Settings;
+
+/// Connections the kernel may hold for an operators' listener.
+const BACKLOG: i32 = 128;
 
 /// The sockets of a listener, bound and not yet accepting: tests and socket hand-over learn the port here.
 #[derive(Debug)]
@@ -17,17 +19,28 @@ pub struct Bound {
     pub address: SocketAddr,
 }
 
-/// Binds `count` sockets to `address`; port 0 picks one free port for all. The address is shared with whoever asks for sharing
+/// Binds a socket for each worker to `address`; port 0 picks one free port for all. The address is shared with whoever asks for sharing
 /// too: with the next process of a rolling upgrade, and with a second one started by mistake.
 ///
 /// # Errors
 /// Whatever the system says: the address is in use, not ours, or not permitted.
-pub fn bind(address: SocketAddr, count: usize) -> io::Result<Bound> {
-    let first = one(address, true)?;
+pub fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
+    let open = |address| {
+        let socket = one(address, true)?;
+        let backlog = i32::try_from(settings.backlog).unwrap_or(i32::MAX);
+        // Set here, it holds for every connection that is accepted.
+        if !settings.tcp_keepalive.is_zero() {
+            let keepalive = TcpKeepalive::new().with_time(settings.tcp_keepalive);
+            socket.set_tcp_keepalive(&keepalive)?;
+        }
+        socket.listen(backlog)?;
+        Ok::<TcpListener, io::Error>(socket.into())
+    };
+    let first = open(address)?;
     let address = first.local_addr()?;
     let mut sockets = vec![first];
-    for _ in 1..count.max(1) {
-        sockets.push(one(address, true)?);
+    for _ in 1..settings.workers.max(1) {
+        sockets.push(open(address)?);
     }
     Ok(Bound { sockets, address })
 }
@@ -38,6 +51,8 @@ pub fn bind(address: SocketAddr, count: usize) -> io::Result<Bound> {
 /// As [`bind`].
 pub fn bind_alone(address: SocketAddr) -> io::Result<Bound> {
     let only = one(address, false)?;
+    only.listen(BACKLOG)?;
+    let only = TcpListener::from(only);
     let address = only.local_addr()?;
     Ok(Bound {
         sockets: vec![only],
@@ -45,7 +60,7 @@ pub fn bind_alone(address: SocketAddr) -> io::Result<Bound> {
     })
 }
 
-fn one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
+fn one(address: SocketAddr, shared: bool) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::STREAM,
@@ -55,6 +70,5 @@ fn one(address: SocketAddr, shared: bool) -> io::Result<TcpListener> {
     socket.set_reuse_port(shared)?;
     socket.set_nonblocking(true)?;
     socket.bind(&address.into())?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    Ok(socket)
 }

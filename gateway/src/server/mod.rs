@@ -12,12 +12,16 @@ mod guard;
 mod http1;
 mod http2;
 mod opening;
+mod proxy_protocol;
+mod relay;
+mod tls;
 mod worker;
 pub mod drain;
 
 pub use caps::Caps;
 pub use listener::{Bound, bind, bind_alone};
-pub use worker::{Entrance, Worker, spawn};
+pub use tls::{CertificateFiles, ClientAuth, Tls, TlsError, TlsSettings, TlsVersion};
+pub use worker::{Door, Entrance, Worker, spawn};
 
 #[cfg(doc)]
 use crate::proxy::Proxy;

@@ -3,6 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use ipnet::IpNet;
+
+use super::tls::TlsSettings;
+
 /// The proxy listener and the threads behind it.
 #[derive(Clone, Debug)]
 pub struct Settings {
@@ -26,8 +30,16 @@ pub struct Settings {
     pub max_headers: usize,
     /// The longest request target, in bytes.
     pub max_uri_bytes: usize,
+    /// Who must announce clients by the PROXY protocol.
+    pub proxy_protocol: Vec<IpNet>,
+    /// Connections the system may hold for each worker that is busy.
+    pub backlog: u32,
+    /// After how much silence a client's machine is asked whether it is still there; zero for never.
+    pub tcp_keepalive: Duration,
     /// HTTP/2.
     pub http2: Http2Settings,
+    /// TLS, if it is spoken.
+    pub tls: Option<TlsSettings>,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub drain_timeout: Duration,
     /// How long readiness fails before the listener closes, so that load balancers look away first.

@@ -19,6 +19,7 @@ use super::caps::Caps;
 use super::connection::Serve;
 use super::drain::{Phase, Signal};
 use super::settings::Settings;
+use super::tls::Tls;
 use crate::proxy::Proxy;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, enter_shard};
@@ -33,21 +34,37 @@ const ACCEPT_BACKOFF: Duration = Duration::from_millis(50);
 pub struct Entrance {
     signal: Signal,
     caps: Arc<Caps>,
-    metrics: Arc<Metrics>,
-    shed: Arc<Counter>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) shed: Arc<Counter>,
+    pub(super) tls: Option<Arc<Tls>>,
 }
 
 impl Entrance {
     /// A door that closes when `signal` says so, and through which `caps` lets.
     #[must_use]
-    pub fn new(signal: Signal, caps: Arc<Caps>, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        signal: Signal,
+        caps: Arc<Caps>,
+        metrics: Arc<Metrics>,
+        tls: Option<Arc<Tls>>,
+    ) -> Self {
         Self {
             signal,
             caps,
             shed: metrics.connections_ended.with(&["cap"]),
             metrics,
+            tls,
         }
     }
+}
+
+/// A socket of one worker, and how it is spoken to there.
+#[derive(Debug)]
+pub struct Door {
+    /// Bound, not yet accepting.
+    pub socket: TcpListener,
+    /// Whether TLS is spoken.
+    pub is_secure: bool,
 }
 
 /// A running data-plane thread.
@@ -68,13 +85,13 @@ impl Worker {
     }
 }
 
-/// Starts worker number `index` on `socket`. `proxy` is called on the new thread, inside its runtime.
+/// Starts worker number `index` behind `doors`. `proxy` is called on the new thread, inside its runtime.
 ///
 /// # Errors
 /// When the system refuses a thread.
 pub fn spawn<F>(
     index: usize,
-    socket: TcpListener,
+    doors: Vec<Door>,
     settings: &Settings,
     entrance: Entrance,
     proxy: F,
@@ -92,22 +109,25 @@ where
                 .enable_all()
                 .build_local(LocalOptions::default())?;
             runtime.block_on(async move {
-                let serve = Rc::new(Serve::new(proxy()?, &settings, &entrance.metrics));
-                run(socket, &serve, &entrance, settings.drain_timeout).await
+                let serve = Rc::new(Serve::new(proxy()?, &settings, &entrance));
+                run(doors, &serve, &entrance, settings.drain_timeout).await
             })
         })?;
     Ok(Worker { thread })
 }
 
 async fn run(
-    socket: TcpListener,
+    doors: Vec<Door>,
     serve: &Rc<Serve>,
     entrance: &Entrance,
     drain_timeout: Duration,
 ) -> io::Result<()> {
     let open = Rc::new(Open::default());
     let ticking = tokio::task::spawn_local(tick(Rc::clone(serve)));
-    accept(socket, serve, &open, entrance).await?;
+    let accepting = doors
+        .into_iter()
+        .map(|door| accept(door, serve, &open, entrance));
+    futures_util::future::try_join_all(accepting).await?;
     if timeout(drain_timeout, open.none_left()).await.is_err() {
         tracing::warn!(event = "drain_deadline", connections = open.count.get());
     }
@@ -118,7 +138,7 @@ async fn run(
 
 /// Accepts until the drain begins; then empties the kernel's queue, whose clients believe that they are connected.
 async fn accept(
-    socket: TcpListener,
+    Door { socket, is_secure }: Door,
     serve: &Rc<Serve>,
     open: &Rc<Open>,
     entrance: &Entrance,
@@ -132,7 +152,7 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => start(serve, open, entrance, stream, address),
+            Ok((stream, address)) => start(serve, open, entrance, is_secure, stream, address),
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 tracing::error!(event = "accept_failed", %error);
@@ -146,7 +166,7 @@ async fn accept(
     });
     let mut waiting = Box::pin(waiting);
     while let Some((stream, address)) = waiting.as_mut().await {
-        start(serve, open, entrance, stream, address);
+        start(serve, open, entrance, is_secure, stream, address);
     }
     Ok(())
 }
@@ -155,19 +175,25 @@ fn start(
     serve: &Rc<Serve>,
     open: &Rc<Open>,
     entrance: &Entrance,
+    is_secure: bool,
     stream: TcpStream,
     address: SocketAddr,
 ) {
     // Shed before anything is spent on it.
-    let Some(place) = Caps::enter(&entrance.caps, address.ip()) else {
+    let place = match serve.is_relay(address.ip()) {
+        true => Caps::enter_unknown(&entrance.caps),
+        false => Caps::enter(&entrance.caps, address.ip()),
+    };
+    let Some(place) = place else {
         entrance.shed.inc();
         return;
     };
     let guard = Open::enter(open);
     let (serve, signal) = (Rc::clone(serve), entrance.signal.clone());
     tokio::task::spawn_local(async move {
-        serve.connection(stream, address, signal).await;
-        drop((guard, place));
+        let serving = serve.connection(stream, address, is_secure, place, signal);
+        serving.await;
+        drop(guard);
     });
 }
 

@@ -36,6 +36,8 @@ pub struct Metrics {
     pub endpoint_ejections: Family<Total>,
     /// `gateway_upstream_endpoint_in_flight{upstream,endpoint}`
     pub endpoint_in_flight: Family<Gauge>,
+    /// `gateway_mirror_requests_total{route,result}`
+    pub mirror_requests: Family<Counter>,
     /// `gateway_split_requests_total{route,upstream}`
     pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
@@ -72,6 +74,12 @@ pub struct Metrics {
     pub trace_spans_dropped: Arc<Counter>,
     /// `gateway_client_connections_ended_total{reason}`
     pub connections_ended: Family<Counter>,
+    /// `gateway_tls_handshakes_total{result}`
+    pub tls_handshakes: Family<Counter>,
+    /// `gateway_tls_reloads_total{result}`
+    pub tls_reloads: Family<Counter>,
+    /// `gateway_tls_certificate_expiry_timestamp_seconds{name}`
+    pub tls_expiry: Family<Gauge>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -139,6 +147,12 @@ impl Metrics {
                 "gateway_upstream_endpoint_in_flight",
                 "Attempts at an endpoint whose answer is not complete, as of the last tick.",
                 &["upstream", "endpoint"],
+            ),
+            mirror_requests: family(
+                registry,
+                "gateway_mirror_requests_total",
+                "Copies of requests to a second upstream, by what became of them.",
+                &["route", "result"],
             ),
             split_requests: family(
                 registry,
@@ -241,6 +255,24 @@ impl Metrics {
                 "gateway_client_connections_ended_total",
                 "Connections of clients that the gateway ended in self-defence, by why.",
                 &["reason"],
+            ),
+            tls_handshakes: family(
+                registry,
+                "gateway_tls_handshakes_total",
+                "TLS handshakes with clients, by result.",
+                &["result"],
+            ),
+            tls_reloads: family(
+                registry,
+                "gateway_tls_reloads_total",
+                "Readings of changed certificates, by result.",
+                &["result"],
+            ),
+            tls_expiry: family(
+                registry,
+                "gateway_tls_certificate_expiry_timestamp_seconds",
+                "When a certificate shown to clients ends, in seconds since 1970.",
+                &["name"],
             ),
             log_lines_dropped: single(
                 registry,

@@ -4,6 +4,7 @@
 //! tell the client's fault from the upstream's. Must not: copy a byte.
 
 use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, ready};
@@ -15,7 +16,9 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, Sleep};
 
 use super::endpoint::{Endpoint, InFlight};
+use super::idle::IdleTimer;
 use super::link::Link;
+use super::tap::Tap;
 
 /// What a client did wrong with its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -51,6 +54,7 @@ pub struct UploadState {
     fault: Cell<Option<UploadFault>>,
     left: Cell<u64>,
     pace: RefCell<Pace>,
+    tap: RefCell<Option<Tap>>,
 }
 
 impl UploadState {
@@ -61,6 +65,7 @@ impl UploadState {
             fault: Cell::new(None),
             left: Cell::new(bounds.size),
             pace: RefCell::new(Pace::new(bounds.patience)),
+            tap: RefCell::new(None),
         }
     }
 
@@ -76,17 +81,28 @@ impl UploadState {
         self.pace.borrow().since.is_some()
     }
 
+    /// The client has sent all of it.
+    fn whole(&self) {
+        if let Some(tap) = &*self.tap.borrow() {
+            tap.end();
+        }
+    }
+
     fn fail(&self, fault: UploadFault) -> UploadFault {
         self.fault.set(Some(fault));
         fault
     }
 
-    /// Takes note of a frame with `length` bytes of content.
-    fn received(&self, length: usize) -> Result<(), UploadFault> {
+    /// Takes note of what a frame holds.
+    fn received(&self, frame: &Frame<Bytes>) -> Result<(), UploadFault> {
+        let length = frame.data_ref().map_or(0, Bytes::len);
         self.pace.borrow_mut().moved(length, self.bounds.patience);
         match self.left.get().checked_sub(length as u64) {
             Some(left) => self.left.set(left),
             None => return Err(self.fail(UploadFault::TooLarge)),
+        }
+        if let (Some(tap), Some(data)) = (&*self.tap.borrow(), frame.data_ref()) {
+            tap.keep(data);
         }
         Ok(())
     }
@@ -138,6 +154,8 @@ pub enum RequestBody {
     Empty,
     /// The client's body as it arrives.
     Streaming(Incoming, Rc<UploadState>),
+    /// A body that is already here.
+    Whole(VecDeque<Bytes>, Rc<UploadState>),
 }
 
 impl RequestBody {
@@ -151,6 +169,25 @@ impl RequestBody {
         }
     }
 
+    /// A body that is already here.
+    #[must_use]
+    pub fn whole(pieces: VecDeque<Bytes>) -> Self {
+        let unbounded = UploadBounds {
+            size: u64::MAX,
+            patience: Duration::ZERO,
+        };
+        Self::Whole(pieces, Rc::new(UploadState::new(unbounded)))
+    }
+
+    /// Has what passes of a streaming body kept too, up to `cap` bytes; none for a body that has not to be waited for.
+    #[must_use]
+    pub fn tap(&self, cap: usize) -> Option<Tap> {
+        let upload = self.upload()?;
+        let tap = Tap::new(cap);
+        upload.tap.replace(Some(tap.clone()));
+        Some(tap)
+    }
+
     /// Whether the same body can be sent again.
     #[must_use]
     pub const fn is_replayable(&self) -> bool {
@@ -160,7 +197,7 @@ impl RequestBody {
     pub(super) fn upload(&self) -> Option<Rc<UploadState>> {
         match self {
             Self::Empty => None,
-            Self::Streaming(_, state) => Some(Rc::clone(state)),
+            Self::Streaming(_, state) | Self::Whole(_, state) => Some(Rc::clone(state)),
         }
     }
 }
@@ -173,8 +210,10 @@ impl Body for RequestBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, UploadFault>>> {
-        let Self::Streaming(incoming, state) = self.get_mut() else {
-            return Poll::Ready(None);
+        let (incoming, state) = match self.get_mut() {
+            Self::Empty => return Poll::Ready(None),
+            Self::Whole(pieces, state) => return Poll::Ready(next_piece(pieces, state)),
+            Self::Streaming(incoming, state) => (incoming, state),
         };
         let frame = match Pin::new(&mut *incoming).poll_frame(cx) {
             Poll::Ready(frame) => frame,
@@ -186,16 +225,17 @@ impl Body for RequestBody {
         Poll::Ready(match frame {
             None => {
                 state.complete.set(true);
+                state.whole();
                 None
             }
             Some(Err(_)) => Some(Err(state.fail(UploadFault::Broken))),
             Some(Ok(frame)) => {
-                let length = frame.data_ref().map_or(0, Bytes::len);
-                if let Err(fault) = state.received(length) {
+                if let Err(fault) = state.received(&frame) {
                     return Poll::Ready(Some(Err(fault)));
                 }
                 if incoming.is_end_stream() {
                     state.complete.set(true);
+                    state.whole();
                 }
                 Some(Ok(frame))
             }
@@ -206,6 +246,7 @@ impl Body for RequestBody {
         match self {
             Self::Empty => true,
             Self::Streaming(incoming, _) => incoming.is_end_stream(),
+            Self::Whole(pieces, _) => pieces.is_empty(),
         }
     }
 
@@ -213,8 +254,23 @@ impl Body for RequestBody {
         match self {
             Self::Empty => SizeHint::with_exact(0),
             Self::Streaming(incoming, _) => incoming.size_hint(),
+            Self::Whole(pieces, _) => {
+                SizeHint::with_exact(pieces.iter().map(|piece| piece.len() as u64).sum())
+            }
         }
     }
+}
+
+/// The next piece of a body that is already here.
+fn next_piece(
+    pieces: &mut VecDeque<Bytes>,
+    state: &UploadState,
+) -> Option<Result<Frame<Bytes>, UploadFault>> {
+    let piece = pieces.pop_front();
+    if pieces.is_empty() {
+        state.complete.set(true);
+    }
+    piece.map(|piece| Ok(Frame::data(piece)))
 }
 
 /// Why a response body ended early.
@@ -330,44 +386,5 @@ impl Body for ResponseBody {
 
     fn size_hint(&self) -> SizeHint {
         self.incoming.size_hint()
-    }
-}
-
-/// A timer that most bodies never start: it is made at the first wait and moved on only when it fires.
-#[derive(Debug)]
-struct IdleTimer {
-    limit: Duration,
-    touched: Option<Instant>,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl IdleTimer {
-    const fn new(limit: Duration) -> Self {
-        Self {
-            limit,
-            touched: None,
-            sleep: None,
-        }
-    }
-
-    fn touch(&mut self) {
-        if self.sleep.is_some() {
-            self.touched = Some(Instant::now());
-        }
-    }
-
-    /// Ready with the limit once nothing came for that long.
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Duration> {
-        let limit = self.limit;
-        let sleep = self
-            .sleep
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep(limit)));
-        loop {
-            ready!(sleep.as_mut().poll(cx));
-            match self.touched.take() {
-                Some(touched) => sleep.as_mut().reset(touched + limit),
-                None => return Poll::Ready(limit),
-            }
-        }
     }
 }

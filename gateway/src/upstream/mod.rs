@@ -6,6 +6,7 @@
 
 pub mod settings;
 mod body;
+mod idle;
 mod tls;
 mod anyone;
 mod link;
@@ -14,6 +15,7 @@ mod connect;
 mod endpoint;
 mod pool;
 mod attempt;
+mod tap;
 mod member;
 mod membership;
 mod choice;
@@ -29,6 +31,8 @@ pub use endpoint::{Endpoint, InFlight};
 pub use member::{Member, MemberSnapshot, Standing};
 pub use membership::{Change, Hook, Membership};
 pub use tls::server_name;
+
+pub use tap::{Tap, Tapped};
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

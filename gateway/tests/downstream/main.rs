@@ -1,4 +1,5 @@
-//! The client's side of the wire: HTTP/2 in clear, frame by frame and with a client library.
+//! The client's side of the wire: HTTP/2, frame by frame and with a client library; TLS and client certificates; the PROXY
+//! protocol; WebSocket over HTTP/2.
 //! `docs/conformance.md` names the rule of each test.
 
 #![allow(
@@ -16,6 +17,11 @@ mod wire;
 
 mod client;
 mod frames;
+mod pki;
 
 mod h2;
 mod h2_frames;
+mod mtls;
+mod proxy_protocol;
+mod tls;
+mod websocket_h2;

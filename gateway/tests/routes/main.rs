@@ -17,6 +17,7 @@ mod compression;
 mod cors;
 mod headers;
 mod matching;
+mod mirror;
 mod paths;
 mod redirect;
 mod split;

@@ -87,6 +87,11 @@ impl Gateway {
         self.app().proxy_address()
     }
 
+    /// Where TLS is spoken.
+    pub fn tls(&self) -> SocketAddr {
+        self.app().tls_address().expect("TLS")
+    }
+
     pub fn admin(&self) -> SocketAddr {
         self.app().admin_address()
     }

@@ -11,7 +11,7 @@ use super::answer::{Answer, Answers, Value};
 use super::cache::RouteCache;
 use super::scalar::Text;
 use super::sharing::{Compression, Cors};
-use super::target::{Edits, Redirect, Share};
+use super::target::{Edits, Mirror, Redirect, Share};
 use crate::policy::units::Micros;
 
 /// Which request goes where.
@@ -62,6 +62,8 @@ pub(in super::super) struct Route {
     pub(in super::super) request_headers: Option<Edits>,
     /// Header fields changed on the way to the client, on every answer of the route.
     pub(in super::super) response_headers: Option<Edits>,
+    /// Copies of its requests to a second upstream, whose answers nobody sees; absent: none.
+    pub(in super::super) mirror: Option<Mirror>,
     /// What scripts of other origins may do; absent: the upstream decides.
     pub(in super::super) cors: Option<Cors>,
     /// Which answers are compressed; absent: none.

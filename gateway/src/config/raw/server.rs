@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::List;
 use super::http2::Http2;
 use super::scalar::Text;
+use super::server_tls::ServerTls;
 use crate::policy::units::Micros;
 use crate::proxy::settings::{DotSegments, DoubleSlashes, Underscores};
 
@@ -53,6 +54,14 @@ pub(in super::super) struct Server {
     /// What becomes of a path with dot segments, plain or encoded: `reject` it, `resolve` them before a route is looked for, or
     /// `forward` it as it is.
     pub(in super::super) dot_segments: Option<Text<DotSegments>>,
+    /// Networks that must announce each client by the PROXY protocol, version 1 or 2, before anything else: CIDRs or single addresses.
+    pub(in super::super) proxy_protocol: Option<List<Text<IpNet>>>,
+    /// How many connections the system may hold for each worker that is busy.
+    pub(in super::super) backlog: Option<u32>,
+    /// After how much silence a client's machine is asked whether it is still there; `0s`: never.
+    pub(in super::super) tcp_keepalive: Option<Text<Micros>>,
+    /// TLS towards clients.
+    pub(in super::super) tls: Option<ServerTls>,
     /// HTTP/2.
     pub(in super::super) http2: Option<Http2>,
     /// What becomes of a path with slashes in a row: `reject` it, `merge` them before a route is looked for, or `forward` it as it is.

@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use super::List;
 use super::answer::Value;
+use super::scalar::Text;
+use crate::policy::units::ByteSize;
 
 /// One upstream of a split.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -41,4 +43,18 @@ pub(in super::super) struct Edits {
     pub(in super::super) add: Option<BTreeMap<String, Value>>,
     /// Fields taken off.
     pub(in super::super) remove: Option<List<String>>,
+}
+
+/// Copies of requests to a second upstream.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Mirror {
+    /// Its name.
+    pub(in super::super) upstream: Option<String>,
+    /// The part of the requests that is copied, above 0 and at most 1; absent: 1.
+    pub(in super::super) share: Option<f64>,
+    /// Copies under way, on each worker; those beyond are dropped; absent: 64.
+    pub(in super::super) max_in_flight: Option<u32>,
+    /// The largest body that is copied; absent: 64KiB.
+    pub(in super::super) max_body: Option<Text<ByteSize>>,
 }

@@ -6,7 +6,7 @@ use std::num::NonZeroUsize;
 use super::super::path::KeyPath;
 use super::super::raw::{Admin, EncodedSlashes, Raw, Server, Text};
 use super::super::secret::{self, Password};
-use super::{Check, http2};
+use super::{Check, http2, server_tls};
 use crate::admin::settings::Token;
 use crate::policy::units::Micros;
 use crate::proxy::settings::{IdentitySettings, Strictness};
@@ -33,6 +33,11 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
     let max_headers = headers(check, &at, raw.max_headers);
     let http2 = check.set(&at, "http2", raw.http2.as_ref());
     let http2 = http2.and_then(|raw| http2::http2(check, &at.key("http2"), raw));
+    let relays = check.list(&at, "proxy_protocol", raw.proxy_protocol.clone());
+    let backlog = check.count(&at, "backlog", raw.backlog);
+    let tcp_keepalive = check.span(&at, "tcp_keepalive", raw.tcp_keepalive.clone());
+    let tls = check.set(&at, "tls", raw.tls.as_ref());
+    let tls = tls.and_then(|raw| server_tls::tls(check, &at.key("tls"), raw));
     let drain_timeout = check.span(&at, "drain_timeout", raw.drain_timeout.clone());
     let drain_delay = check.span(&at, "drain_delay", raw.drain_delay.clone());
     Some(server::settings::Settings {
@@ -47,6 +52,13 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
         max_headers: max_headers?,
         max_uri_bytes: max_uri_bytes?,
         http2: http2?,
+        tls: tls?,
+        proxy_protocol: relays?
+            .into_iter()
+            .map(|(_, Text(network))| network)
+            .collect(),
+        backlog: backlog?,
+        tcp_keepalive: tcp_keepalive.map(Micros::to_duration)?,
         drain_timeout: drain_timeout.map(Micros::to_duration)?,
         drain_delay: drain_delay.map(Micros::to_duration)?,
     })
@@ -194,6 +206,7 @@ fn token(check: &mut Check<'_>, at: &KeyPath, raw: &Admin) -> Option<Option<Toke
 
 /// Two listeners cannot share an address.
 pub(super) fn conflict(check: &mut Check<'_>, raw: &Raw) {
+    tls_conflict(check, raw);
     let (Some(Text(proxy)), Some(Text(admin))) = (&raw.server.listen, &raw.admin.listen) else {
         return;
     };
@@ -201,6 +214,27 @@ pub(super) fn conflict(check: &mut Check<'_>, raw: &Raw) {
         let message =
             format!("`{admin}` is taken by `server.listen` (`{proxy}`): write another port");
         let _: Option<()> = check.problem(&KeyPath::default().key("admin").key("listen"), &message);
+    }
+}
+
+fn tls_conflict(check: &mut Check<'_>, raw: &Raw) {
+    let tls = raw.server.tls.as_ref().and_then(|tls| tls.listen.as_ref());
+    let Some(Text(tls)) = tls else {
+        return;
+    };
+    let others = [
+        ("server.listen", &raw.server.listen),
+        ("admin.listen", &raw.admin.listen),
+    ];
+    let taken = others.into_iter().find_map(|(key, other)| {
+        let Text(other) = other.as_ref().filter(|other| overlap(*tls, other.0))?;
+        Some(format!(
+            "`{tls}` is taken by `{key}` (`{other}`): write another port"
+        ))
+    });
+    if let Some(message) = taken {
+        let at = KeyPath::default().key("server").key("tls").key("listen");
+        let _: Option<()> = check.problem(&at, &message);
     }
 }
 

@@ -13,6 +13,7 @@ mod listener;
 mod log;
 mod pattern;
 mod route;
+mod server_tls;
 mod store;
 mod traces;
 mod tls;

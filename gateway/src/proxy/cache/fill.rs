@@ -15,7 +15,7 @@ use super::status::{Forwarded, Outcome};
 use super::{Inbound, Way, Wish};
 use crate::cache::{Entry, Fill, Look, Recall, Turn};
 use crate::policy::cacheability::{Directives, Use, validators};
-use crate::proxy::record::{Context, Record};
+use crate::proxy::record::Record;
 use crate::proxy::refusal::Refusal;
 use crate::proxy::{Body, Proxy, exchange};
 
@@ -129,10 +129,7 @@ impl Proxy {
         wish.directives = Directives::default();
         validators(&mut asked.headers, Some(&base.headers));
         let request = self.outgoing(record, way.peer, asked, path, body, None);
-        let mut context = Context {
-            started: Instant::now(),
-            ..record.context.clone()
-        };
+        let mut context = record.context.behind();
         let (proxy, route, upstream) = (
             Rc::clone(self),
             Rc::clone(way.route),

@@ -26,6 +26,7 @@ use super::compress::Compression;
 use super::cors::{self, Cors};
 use super::edits::Edits;
 use super::limit::Limits;
+use super::mirror::Mirror;
 use super::record::RouteMetrics;
 use super::redirect::Redirect;
 use super::settings::{Pattern, RetrySettings, RouteSettings};
@@ -45,6 +46,7 @@ pub(super) struct Route {
     pub(super) https: Option<Redirect>,
     pub(super) request_headers: Option<Edits>,
     pub(super) response_headers: Option<Edits>,
+    pub(super) mirror: Option<Mirror>,
     pub(super) cors: Option<Cors>,
     pub(super) compression: Option<Compression>,
     pattern: Pattern,
@@ -241,6 +243,7 @@ impl Route {
                 || answers.have_parameters()
                 || edits.any(Edits::has_parameters),
             https: settings.https.map(Redirect::to_https),
+            mirror: None,
             cors: settings.cors.as_ref().map(Cors::new),
             compression: settings.compression.as_ref().map(Compression::new),
             rewrite: rewrite.or(made),
@@ -258,6 +261,12 @@ impl Route {
 
     pub(super) const fn retry(&self) -> &RetrySettings {
         &self.settings.retry
+    }
+
+    /// The route with copies of its requests.
+    pub(super) fn mirrored(mut self, mirror: Option<Mirror>) -> Self {
+        self.mirror = mirror;
+        self
     }
 
     fn asks_for(&self, head: &Head) -> bool {

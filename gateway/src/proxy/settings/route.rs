@@ -4,7 +4,7 @@ use http::Method;
 
 use super::{
     AnswersSettings, CacheSettings, CompressionSettings, CorsSettings, EditsSettings, HeaderMatch,
-    HostPattern, RetrySettings, TargetSettings,
+    HostPattern, MirrorSettings, RetrySettings, TargetSettings,
 };
 use crate::policy::ids::{PolicyName, RouteName};
 
@@ -45,6 +45,8 @@ pub struct RouteSettings {
     pub request_headers: EditsSettings,
     /// Header fields changed on the way to the client.
     pub response_headers: EditsSettings,
+    /// Copies of its requests to a second upstream; none: none.
+    pub mirror: Option<MirrorSettings>,
     /// What scripts of other origins may do; none: the upstream decides.
     pub cors: Option<CorsSettings>,
     /// Which answers are compressed; none: none.
@@ -72,6 +74,7 @@ impl Default for RouteSettings {
             purge: Vec::new(),
             request_headers: EditsSettings::default(),
             response_headers: EditsSettings::default(),
+            mirror: None,
             cors: None,
             compression: None,
         }

@@ -16,19 +16,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::CONTENT_LENGTH;
-use http::{Method, Request, Response};
+use http::header::{CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, UPGRADE};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body as _, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
+use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::drain::{Phase, Signal};
 use super::guard::{Limits, Times};
 use super::settings::Settings;
-use crate::proxy::{Body, Peer, Proxy};
+use crate::proxy::{Body, Peer, Proxy, Tunnel};
 use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
 pub(super) use frames::PREFACE;
@@ -60,6 +61,7 @@ impl Http2 {
         let list = 2 * settings.max_header_bytes + settings.max_headers * FIELD_OVERHEAD;
         builder
             .timer(TokioTimer::new())
+            .enable_connect_protocol()
             .max_concurrent_streams(settings.http2.max_concurrent_streams)
             .initial_stream_window_size(settings.http2.stream_window)
             .initial_connection_window_size(settings.http2.connection_window)
@@ -130,14 +132,18 @@ async fn answer(
     peer: &Peer,
     mut asked: Asked,
     limits: &Limits,
-    request: Request<Incoming>,
+    mut request: Request<Incoming>,
 ) -> Response<Answer> {
     let is_head = request.method() == Method::HEAD;
+    let stream = hyper::upgrade::on(&mut request);
     let mut response = match head::fault(&request, limits) {
         None => proxy.handle(peer, request).await,
         Some(fault) => proxy.handle_fault(peer, request, fault),
     };
     asked.answered();
+    if let Some(tunnel) = peer.take_tunnel() {
+        return switched(response, tunnel, stream, asked);
+    }
     if is_head && let Some(length) = response.body().size_hint().exact() {
         // The parser of HTTP/1.1 leaves the content out by itself.
         let headers = response.headers_mut();
@@ -149,8 +155,29 @@ async fn answer(
         } else {
             body
         },
-        _asked: asked,
+        _asked: Some(asked),
     })
+}
+
+/// What HTTP/1.1 calls a switch is a success here, and the stream is what was switched (RFC 8441, section 5).
+fn switched(
+    mut response: Response<Body>,
+    tunnel: Tunnel,
+    stream: OnUpgrade,
+    asked: Asked,
+) -> Response<Answer> {
+    *response.status_mut() = StatusCode::OK;
+    for name in [CONNECTION, UPGRADE, SEC_WEBSOCKET_ACCEPT] {
+        response.headers_mut().remove(name);
+    }
+    tokio::task::spawn_local(async move {
+        if let Ok(stream) = stream.await {
+            // Its errors are the ends of the two sides; the record tells a whole tunnel from a cut one.
+            let _ = tunnel.relay(TokioIo::new(stream)).await;
+        }
+        drop(asked);
+    });
+    response.map(|body| Answer { body, _asked: None })
 }
 
 /// Runs a connection's tasks on its thread.
@@ -171,7 +198,7 @@ where
 #[derive(Debug)]
 struct Answer {
     body: Body,
-    _asked: Asked,
+    _asked: Option<Asked>,
 }
 
 impl http_body::Body for Answer {

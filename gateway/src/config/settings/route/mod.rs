@@ -4,6 +4,7 @@ mod cache;
 mod compression;
 mod cors;
 mod matching;
+mod mirror;
 mod path;
 mod retry;
 mod target;
@@ -103,6 +104,7 @@ fn route(
     let answers = answer::of_route(check, &at.key("answers"), raw.answers);
     let request_headers = header::edits(check, &at.key("request_headers"), raw.request_headers);
     let response_headers = header::edits(check, &at.key("response_headers"), raw.response_headers);
+    let mirror = mirror::mirror(check, &at.key("mirror"), raw.mirror, known);
     let own_methods = matching.methods.as_deref().unwrap_or_default();
     let cors = cors::cors(check, &at.key("cors"), raw.cors, own_methods);
     let compression = compression::compression(check, &at.key("compression"), raw.compression);
@@ -125,6 +127,7 @@ fn route(
         purge: purge?,
         request_headers: request_headers?,
         response_headers: response_headers?,
+        mirror: mirror?,
         cors: cors?,
         compression: compression?,
     })
