@@ -114,7 +114,7 @@ impl Body {
     pub(super) fn local_bytes(&self) -> Option<&Bytes> {
         match &self.source {
             Source::Local(bytes) => Some(bytes),
-            Source::Upstream(..) => None,
+            Source::Upstream(..) | Source::Relayed(_) => None,
         }
     }
 }
