@@ -12,13 +12,14 @@ HEALTHY = "gateway_upstream_endpoint_healthy"
 EJECTIONS = "gateway_upstream_endpoint_ejections_total"
 AT_ENDPOINT = "gateway_upstream_endpoint_in_flight"
 RETRIES = "gateway_retries_total"
+EXHAUSTED = "gateway_retry_budget_exhausted_total"
 CACHE = "gateway_cache_requests_total"
 
 # Requests of one endpoint in five minutes from which its gauge turns yellow, and red. What is much is yours to say.
 BUSY, VERY_BUSY = 3_000, 10_000
 
 # The thresholds of alerts.yml, drawn where the alert is decided.
-ERRORS, SECONDS, RETRIED = 0.05, 1.0, 0.2
+ERRORS, SECONDS = 0.05, 1.0
 
 
 def part(code: str, by: str = "") -> str:
@@ -144,8 +145,13 @@ def upstreams() -> list:
             "Retried share",
             Query(retried, "{{route}}"),
             unit="percentunit",
-            limit=RETRIED,
-            description="Attempts after the first, by requests. GatewayRetryBudgetSpent fires above the dashed line.",
+            description="Attempts after the first, by requests. A route's retry budget bounds it.",
+        ),
+        columns(
+            "Not repeated for want of budget",
+            Query(sum_by("route", rate(series(EXHAUSTED, ROUTE))), "{{route}}"),
+            unit="reqps",
+            description="GatewayRetryBudgetSpent fires when this goes on.",
         ),
         lines(
             "Endpoints in use",

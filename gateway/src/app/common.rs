@@ -10,7 +10,7 @@ use crate::cache::Cache;
 use crate::config::Config;
 use crate::limiter::{Limiter, Shared};
 use crate::policy::ids::ReplicaId;
-use crate::proxy::{Parts, Proxy};
+use crate::proxy::{self, Parts, Proxy};
 use crate::server::drain::Drain;
 use crate::store::{Health, OpenError, Store};
 use crate::telemetry::access::AccessLog;
@@ -33,6 +33,7 @@ pub(super) struct Common {
     /// Whether the embedded store is others' too.
     has_company: bool,
     pub(super) breaker: Arc<Breaker>,
+    pub(super) proxies: Arc<proxy::Shared>,
     pub(super) directory: Arc<Directory>,
     pub(super) replica: ReplicaId,
     pub(super) drain: Drain,
@@ -57,12 +58,15 @@ impl Common {
         let board = Board::new();
         let breaker = observe::breaker(&config, &replica, &metrics, &board);
         let directory = endpoints::directory(&config, &metrics, &board);
+        let proxies = proxy::Shared::new(&config.proxy, &config.upstreams);
+        observe::concurrency(&metrics, Arc::clone(&proxies));
         Self {
             health: Arc::new(Health::new(config.store.failures)),
             embedded: given
                 .embedded
                 .clone()
                 .unwrap_or_else(|| Store::memory(EMBEDDED_BUCKETS)),
+            proxies,
             config: Arc::new(config),
             drain: Drain::new(),
             board,
@@ -122,6 +126,7 @@ impl Common {
             store,
             cache: (Arc::clone(&self.cache), answers),
             breaker: Arc::clone(&self.breaker),
+            shared: Arc::clone(&self.proxies),
             directory: Arc::clone(&self.directory),
             metrics: Arc::clone(&self.metrics),
             tracer: Tracer::new(&self.config.traces, self.traces.clone()),

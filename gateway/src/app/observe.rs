@@ -9,8 +9,10 @@ use crate::config::Config;
 use crate::limiter::{Decision, Shared};
 use crate::policy::circuit::State;
 use crate::policy::ids::ReplicaId;
+use crate::proxy;
 use crate::store::{Observer, Op};
 use crate::telemetry::metrics::Metrics;
+use crate::telemetry::{Family, Gauge};
 
 /// Counts every call to the store.
 pub(super) fn store(metrics: &Arc<Metrics>) -> Observer {
@@ -61,6 +63,19 @@ pub(super) fn cache(metrics: &Metrics, cache: Arc<Cache>) {
         metrics.cache_bytes.set(whole(cache.bytes()));
         metrics.cache_entries.set(whole(cache.entries() as u64));
         metrics.cache_evictions.set(cache.evictions());
+    });
+}
+
+/// Shows how full the upstreams with a limit are.
+pub(super) fn concurrency(metrics: &Metrics, proxies: Arc<proxy::Shared>) {
+    metrics.add_source(move |metrics| {
+        for (upstream, concurrency) in proxies.limited() {
+            let labels = [upstream.as_str()];
+            let set = |gauge: &Family<Gauge>, value| gauge.with(&labels).set(i64::from(value));
+            set(&metrics.upstream_in_flight, concurrency.held());
+            set(&metrics.upstream_queued, concurrency.waiting());
+            set(&metrics.upstream_limit, concurrency.limit());
+        }
     });
 }
 

@@ -13,4 +13,6 @@ pub mod window;
 pub mod concurrency;
 pub mod limit;
 pub mod circuit;
+pub mod retry;
+pub mod gradient;
 pub mod balance;

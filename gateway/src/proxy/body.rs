@@ -9,6 +9,7 @@ use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
 use http_body::{Frame, SizeHint};
+use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::cache::Relay;
 use super::circuit::LateFailure;
@@ -21,6 +22,8 @@ use crate::upstream::ResponseBody;
 #[derive(Debug)]
 pub struct Body {
     source: Source,
+    /// When the route's total timeout cuts the answer.
+    end: Option<Pin<Box<Sleep>>>,
     encoder: Option<Encoder>,
     // Boxed: a response is moved a dozen times on its way out.
     record: Option<Box<Record>>,
@@ -40,30 +43,39 @@ impl Body {
     pub fn local(bytes: impl Into<Bytes>) -> Self {
         Self {
             source: Source::Local(bytes.into()),
+            end: None,
             encoder: None,
             record: None,
         }
     }
 
-    /// A body that streams from upstream; if it breaks, `late` tells the circuit.
-    pub(super) const fn upstream(body: ResponseBody, late: Option<LateFailure>) -> Self {
+    /// A body that streams from upstream until `end`; if it breaks, `late` tells the circuit.
+    pub(super) fn upstream(
+        body: ResponseBody,
+        late: Option<LateFailure>,
+        end: Option<Instant>,
+    ) -> Self {
         Self {
             source: Source::Upstream(body, late),
+            end: end.map(|end| Box::pin(sleep_until(end))),
             encoder: None,
             record: None,
         }
     }
 
-    /// A body that is collected on its way.
-    pub(super) fn relayed(relay: Relay) -> Self {
-        Self {
-            source: Source::Relayed(Box::new(relay)),
-            record: None,
-            encoder: None,
-        }
+    /// The body with its upstream's stream exchanged for what `relay` makes of it; none is exchanged where there is none.
+    pub(super) fn relayed(
+        mut self,
+        relay: impl FnOnce(ResponseBody, Option<LateFailure>) -> Relay,
+    ) -> Self {
+        self.source = match self.source {
+            Source::Upstream(body, late) => Source::Relayed(Box::new(relay(body, late))),
+            other => other,
+        };
+        self
     }
 
-    /// The upstream's stream again, and whom to tell if it breaks; none for a body that is no longer one.
+    /// The upstream's stream, and whom to tell if it breaks; none for a body that is another.
     pub(super) fn into_upstream(self) -> Option<(ResponseBody, Option<LateFailure>)> {
         match self.source {
             Source::Upstream(body, late) => Some((body, late)),
@@ -95,6 +107,7 @@ impl Body {
         }
         Self {
             source: Source::Local(Bytes::new()),
+            end: None,
             encoder: None,
             record,
         }
@@ -104,6 +117,11 @@ impl Body {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        if let Some(end) = &mut self.end
+            && end.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Some(Err("the route's total timeout is over".into())));
+        }
         match &mut self.encoder {
             None => self.source.poll(cx),
             Some(encoder) => encoder.poll(cx, |cx| self.source.poll(cx)),
@@ -138,7 +156,7 @@ impl Source {
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
-            Source::Relayed(relay) => relay.poll_frame(cx),
+            Self::Relayed(relay) => relay.poll_frame(cx),
         }
     }
 }

@@ -5,21 +5,24 @@ use std::sync::Arc;
 
 use http::Method;
 
-use super::Proxy;
 use super::answer::{Answer, Answers};
 use super::cache::{Kept, RouteCache};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
+use super::hedge::Hedges;
 use super::identify::Identify;
 use super::limit::Limits;
 use super::local::Own;
 use super::mirror::Mirror;
+use super::overload::Admission;
 use super::record::{Recorder, RouteMetrics};
 use super::redirect::Redirect;
+use super::retry::Retries;
 use super::route::{Local, Route, RouteError, RouteTable, Target};
 use super::settings::{Pattern, RouteSettings, Settings, TargetSettings};
 use super::split::{Share, Split};
+use super::{Proxy, Shared};
 use crate::breaker::Breaker;
 use crate::cache::Cache;
 use crate::limiter::Limiter;
@@ -51,6 +54,8 @@ pub struct Parts {
     pub tracer: Tracer,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
+    /// What the proxies of this process have in common.
+    pub shared: Arc<Shared>,
     /// Whether the proxy's own listener answers `/metrics`.
     pub serve_metrics: bool,
 }
@@ -87,6 +92,7 @@ impl Proxy {
             tunnel_idle: settings.tunnel_idle_timeout,
             limiter: parts.limiter,
             metrics: parts.metrics,
+            shared: parts.shared,
         })
     }
 }
@@ -100,6 +106,7 @@ fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Gu
         circuit,
         parts.store.clone(),
         metrics,
+        Admission::new(&parts.shared, &parts.metrics, &settings.name),
     )))
 }
 
@@ -115,12 +122,17 @@ fn routes(
         let target = target(route, upstreams, &parts.metrics)?;
         let limits = Limits::new(&parts.limiter, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
+        let budget = parts.shared.budget(&route.name);
+        let retries = budget.map(|budget| Retries::new(&parts.metrics, route, budget));
+        let hedges = route
+            .hedge
+            .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
         let mirror = mirror(route, upstreams, &parts.metrics)?;
         let mut ready = Route::new(route.clone(), target, limits, metrics)?;
         ready.cache = kept
             .as_ref()
             .map(|kept| RouteCache::new(kept, route, &parts.metrics));
-        routes.push(ready.mirrored(mirror));
+        routes.push(ready.repeating(retries, hedges).mirrored(mirror));
     }
     let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {

@@ -11,7 +11,8 @@ use http::HeaderMap;
 use tokio::time::Instant;
 
 use super::forward::UpstreamMetrics;
-use super::record::Context;
+use super::overload::Admission;
+use super::record::Sharing;
 use super::refusal::Refusal;
 use super::spans;
 use crate::breaker::{self, Circuit, Outcome, Ticket};
@@ -29,6 +30,7 @@ pub(super) struct Guarded {
     circuit: Arc<Circuit>,
     store: Store,
     metrics: UpstreamMetrics,
+    admission: Admission,
 }
 
 /// Leave to make one attempt. Dropped without a report it is given up.
@@ -45,12 +47,14 @@ impl Guarded {
         circuit: Arc<Circuit>,
         store: Store,
         metrics: UpstreamMetrics,
+        admission: Admission,
     ) -> Self {
         Self {
             upstream,
             circuit,
             store,
             metrics,
+            admission,
         }
     }
 
@@ -66,6 +70,10 @@ impl Guarded {
         &self.metrics
     }
 
+    pub(super) const fn admission(&self) -> &Admission {
+        &self.admission
+    }
+
     /// Whether the circuit does not let every attempt through.
     pub(super) fn is_shut(&self) -> bool {
         self.circuit.is_shut()
@@ -74,15 +82,15 @@ impl Guarded {
     /// Leave for one attempt, or a refusal that costs the upstream nothing.
     pub(super) async fn admit(
         self: &Rc<Self>,
-        context: &mut Context,
+        context: &Sharing<'_>,
     ) -> Result<Permit<'_>, Refusal> {
         let lease = self.upstream.timeout() + PROBE_MARGIN;
-        let asking = context.trace.is_recording().then(Instant::now);
+        let asking = context.borrow().trace.is_recording().then(Instant::now);
         match self.circuit.admit(&self.store, lease).await {
             Ok(inner) => {
                 if let Some(begun) = asking.filter(|_| inner.is_probe()) {
                     let told = spans::store("circuit_admit", self.name().as_str(), begun, true);
-                    context.trace.called(None, told);
+                    context.borrow_mut().trace.called(None, told);
                 }
                 Ok(Permit {
                     guarded: self,
@@ -104,7 +112,7 @@ impl Permit<'_> {
     /// Tells the circuit what became of the attempt; what is still to come of the body can be told through the result.
     pub(super) async fn report(
         self,
-        context: &mut Context,
+        context: &Sharing<'_>,
         result: &Result<Received, AttemptError>,
     ) -> Option<LateFailure> {
         let Guarded {
@@ -120,13 +128,13 @@ impl Permit<'_> {
         let ticket = self.inner.ticket();
         // Of the others the fleet is told together, or not at all.
         let tells = outcome == Outcome::Failure || self.inner.is_probe();
-        let telling = (tells && context.trace.is_recording()).then(Instant::now);
+        let telling = (tells && context.borrow().trace.is_recording()).then(Instant::now);
         self.inner
             .report(store, outcome, self.started.elapsed())
             .await;
         if let Some(begun) = telling {
             let told = spans::store("circuit_report", upstream.name().as_str(), begun, true);
-            context.trace.called(None, told);
+            context.borrow_mut().trace.called(None, told);
         }
         (outcome == Outcome::Success).then(|| LateFailure {
             guarded: Rc::clone(self.guarded),

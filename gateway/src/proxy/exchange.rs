@@ -15,7 +15,7 @@ use super::record::Record;
 use super::refusal::Refusal;
 use super::upgrade::Tunnel;
 use super::{Body, Peer, Proxy, forward, headers, sanity, upgrade};
-use crate::upstream::{Received, RequestBody};
+use crate::upstream::{Received, RequestBody, UploadBounds};
 
 /// An upstream's answer that no client waits for.
 pub(super) fn plain(
@@ -24,7 +24,7 @@ pub(super) fn plain(
 ) -> Result<Response<Body>, Refusal> {
     sanity::response(received.status(), received.headers_mut(), false)?;
     headers::strip_hop_by_hop(received.headers_mut());
-    Ok(received.map(|body| Body::upstream(body, late)))
+    Ok(received.map(|body| Body::upstream(body, late, None)))
 }
 
 impl Proxy {
@@ -56,7 +56,14 @@ impl Proxy {
         let trailers = headers::takes_trailers(&head.headers);
         // A length is kept as it was declared; any other body is chunked, whatever the method.
         let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
-        let mut request = Request::new(RequestBody::new(body, self.uploads));
+        let most = record
+            .route()
+            .map_or(u64::MAX, |route| route.max_body_bytes());
+        let bounds = UploadBounds {
+            size: self.uploads.size.min(most),
+            ..self.uploads
+        };
+        let mut request = Request::new(RequestBody::new(body, bounds));
         *request.uri_mut() = forward::target(&head.uri, path);
         *request.method_mut() = head.method;
         *request.headers_mut() = head.headers;
@@ -108,7 +115,8 @@ impl Proxy {
             let tunnel = Tunnel::take(&mut received, self.tunnel_idle);
             peer.tunnel.replace(Some(tunnel));
         }
-        let mut response = received.map(|body| Body::upstream(body, late));
+        let end = record.deadline().filter(|_| !switched);
+        let mut response = received.map(|body| Body::upstream(body, late, end));
         *response.version_mut() = Version::HTTP_11;
         headers::prepare_response(response.headers_mut(), &record.context.request_id);
         if let Some(protocol) = protocol {

@@ -1,7 +1,8 @@
-//! One attempt, seen from the proxy: pick an endpoint, address the request to it, send, measure. Must not: retry, or judge.
+//! One attempt, seen from the proxy: address the request to an endpoint, send, measure. Must not: retry, or judge.
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -10,15 +11,15 @@ use http::{HeaderMap, HeaderValue, Request, Uri};
 use tokio::time::Instant;
 
 use super::affinity;
-use super::grpc::Call;
-use super::record::{Context, TRACEPARENT};
+use super::circuit::Guarded;
+use super::record::{Context, Sharing, TRACEPARENT};
 use super::refusal::Refusal;
 use super::sanity::Fault;
 use super::spans;
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Counter, Histogram};
 use crate::upstream::{
-    AttemptError, Endpoint, PickHint, Received, RequestBody, UploadFault, Upstream,
+    AttemptError, Endpoint, Patience, PickHint, Received, RequestBody, UploadFault, Upstream,
 };
 
 /// An upstream's series, held so that an attempt looks nothing up.
@@ -81,33 +82,38 @@ pub(super) fn pick(
         .ok_or(Refusal::NoEndpoint)
 }
 
+/// What became of an attempt.
+pub(super) struct Measured {
+    pub(super) result: Result<Received, AttemptError>,
+    pub(super) took: Duration,
+}
+
 /// Sends one attempt to `endpoint`.
 pub(super) async fn send(
-    context: &mut Context,
-    upstream: &Upstream,
-    metrics: &UpstreamMetrics,
+    context: &Sharing<'_>,
+    guarded: &Guarded,
     endpoint: &Rc<Endpoint>,
     mut request: Request<RequestBody>,
-) -> Result<Received, AttemptError> {
+    patience: Patience,
+) -> Measured {
+    let (upstream, metrics) = (guarded.upstream(), guarded.metrics());
     address(&mut request, endpoint);
     let started = Instant::now();
-    context.attempts += 1;
-    let span = context.trace.is_recording().then(|| {
-        let (span, header) = context.trace.call();
+    let is_traced = context.borrow().trace.is_recording();
+    let span = is_traced.then(|| {
+        let (span, header) = context.borrow_mut().trace.call();
         set_trace(request.headers_mut(), header);
         span
     });
-    let patience = context.grpc.as_ref().and_then(Call::patience);
     let result = upstream.send(endpoint, request, patience).await;
-    let elapsed = started.elapsed();
+    let took = started.elapsed();
     if span.is_some() {
-        let told = spans::attempt(context, endpoint, started, &result);
-        context.trace.called(span, told);
+        let told = spans::attempt(&context.borrow(), endpoint, started, &result);
+        context.borrow_mut().trace.called(span, told);
     }
-    metrics.duration.observe(elapsed);
+    metrics.duration.observe(took);
     metrics.count(upstream, &result);
-    *context.upstream_time.get_or_insert_default() += elapsed;
-    result
+    Measured { result, took }
 }
 
 /// Tells the upstream which trace a request belongs to.

@@ -19,7 +19,7 @@ use super::forward;
 use super::settings::MirrorSettings;
 use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
-use crate::upstream::{PickHint, RequestBody, Tap, Tapped};
+use crate::upstream::{Patience, PickHint, RequestBody, Tap, Tapped};
 
 /// The mirror of one route, on one thread.
 #[derive(Debug)]
@@ -181,7 +181,11 @@ async fn exchange(upstream: &Guarded, mut request: Request<RequestBody>) -> Opti
         tried: &[],
     })?;
     forward::address(&mut request, &endpoint);
-    let answer = upstream.send(&endpoint, request, None).await.ok()?;
+    let patience = Patience {
+        limit: upstream.timeout(),
+        is_telling: true,
+    };
+    let answer = upstream.send(&endpoint, request, patience).await.ok()?;
     let mut body = answer.into_body();
     let read = async {
         while let Some(frame) = body.frame().await {

@@ -5,8 +5,10 @@
 //! 3. [`limit`]: may they ask now? (429)
 //! 4. [`cache`]: is there an answer already? (504 to who wants no other)
 //! 5. [`circuit`]: may the upstream be asked? (503)
-//! 6. [`attempts`], with [`retry`] around [`forward`]: attempts. (502, 504) [`exchange`] makes the two messages.
-//! 7. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 6. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
+//! 7. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
+//!    makes the two messages.
+//! 8. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -18,6 +20,11 @@ mod limit;
 mod cache;
 mod circuit;
 mod retry;
+mod hedge;
+mod budget;
+mod deadline;
+mod shared;
+mod overload;
 mod forward;
 mod headers;
 mod body;
@@ -49,6 +56,7 @@ pub use build::Parts;
 pub use interim::Interim;
 pub use route::RouteError;
 pub use sanity::Fault;
+pub use shared::Shared;
 pub use upgrade::Tunnel;
 
 use std::cell::RefCell;
@@ -148,6 +156,7 @@ pub struct Proxy {
     uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: Arc<Metrics>,
+    shared: Arc<Shared>,
 }
 
 impl Proxy {
@@ -223,6 +232,10 @@ impl Proxy {
         if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
             return Ok(elsewhere);
         }
+        sanity::length(&head.headers, route.max_body_bytes())?;
+        if let Target::Forward { upstream } = &route.target {
+            record.places.whole = self.upstreams[*upstream].admission().arrive()?;
+        }
         route
             .limits
             .take(&self.limiter, &mut record.context)
@@ -232,6 +245,9 @@ impl Proxy {
             Target::Split(split) => self.split(split, record, peer, &head),
             target => return Ok(self.local(target, record, peer, &head)),
         };
+        if record.places.whole.is_none() {
+            record.places.whole = upstream.admission().arrive()?;
+        }
         let encoding = route.compression.as_ref();
         let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
         let way = Way {
@@ -275,7 +291,13 @@ impl Proxy {
         record.context.upstream = Some(upstream.name().clone());
         let copy = route.mirror.as_ref();
         let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
-        let attempts = self.attempts(&mut record.context, route, upstream, request);
+        let attempts = attempts::attempts(
+            &mut record.context,
+            &mut record.places,
+            route,
+            upstream,
+            request,
+        );
         let received = attempts.await;
         if let Some(copy) = copy {
             copy.send();
@@ -352,6 +374,7 @@ impl Proxy {
     pub fn tick(&self) {
         self.recorder.flush();
         self.limiter.tick();
+        self.shared.tick();
         for upstream in &self.upstreams {
             upstream.upstream().sweep();
         }

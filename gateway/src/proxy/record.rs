@@ -13,6 +13,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::deadline::Deadline;
 use super::grpc::Call;
 use super::limit::Told;
 use super::route::{Parameters, Route, asked_host, host_name};
@@ -24,6 +25,7 @@ use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Trace, Tracer};
 use crate::telemetry::{Counter, Family, Gauge, Histogram};
+use crate::upstream::Place;
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 
@@ -189,6 +191,9 @@ impl Context {
     }
 }
 
+/// What attempts beside each other write into; never borrowed across an await.
+pub(super) type Sharing<'a> = RefCell<&'a mut Context>;
+
 /// The record of one request; written when it is dropped.
 #[derive(Debug)]
 pub(super) struct Record {
@@ -198,6 +203,17 @@ pub(super) struct Record {
     status: Option<u16>,
     bytes: u64,
     ended: bool,
+    /// Free again when the answer is whole or the client has left.
+    pub(super) places: Places,
+}
+
+/// What a request takes of what there is only so much of.
+#[derive(Debug, Default)]
+pub(super) struct Places {
+    /// Its place in the process.
+    pub(super) whole: Option<Place>,
+    /// Its place at the upstream.
+    pub(super) upstream: Option<Place>,
 }
 
 impl Record {
@@ -211,6 +227,7 @@ impl Record {
             status: None,
             bytes: 0,
             ended: false,
+            places: Places::default(),
         }
     }
 
@@ -218,6 +235,12 @@ impl Record {
     pub(super) fn follow(&mut self, route: &Rc<Route>) {
         route.metrics.in_flight.add(1);
         self.route = Some(Rc::clone(route));
+    }
+
+    /// When the whole of the answer must have gone, if the route says so.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let total = self.route.as_ref()?.settings.timeout;
+        Deadline::new(self.context.started, total).at()
     }
 
     /// The route, once known.
@@ -264,8 +287,9 @@ impl Record {
     }
 
     /// The body is whole.
-    pub(super) const fn complete(&mut self) {
+    pub(super) fn complete(&mut self) {
         self.ended = true;
+        self.places = Places::default();
     }
 
     /// The upstream broke off in the middle of the body.

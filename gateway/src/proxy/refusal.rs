@@ -54,6 +54,10 @@ pub(super) enum Refusal {
     AmbiguousResponse,
     /// No response head in time.
     UpstreamTimeout,
+    /// The process has as many requests on their way as it may.
+    Overloaded,
+    /// The upstream has as many requests in flight as it may, and enough wait already.
+    UpstreamBusy,
 }
 
 struct Shape {
@@ -155,6 +159,7 @@ impl Refusal {
             self,
             Self::CircuitOpen { .. }
                 | Self::NoEndpoint
+                | Self::UpstreamBusy
                 | Self::ConnectFailed
                 | Self::TlsFailed
                 | Self::BadCertificate
@@ -176,6 +181,7 @@ impl Refusal {
             Self::Limited { .. } => AnswerKind::Limited,
             Self::CircuitOpen { .. } | Self::NoEndpoint => AnswerKind::CircuitOpen,
             Self::UpstreamTimeout => AnswerKind::Timeout,
+            Self::Overloaded | Self::UpstreamBusy => AnswerKind::Overloaded,
             Self::ConnectFailed
             | Self::TlsFailed
             | Self::BadCertificate
@@ -310,6 +316,22 @@ impl Refusal {
                 "Bad Gateway",
                 "The service's answer broke HTTP.",
             ),
+            Self::Overloaded => shape(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "overloaded",
+                "http_request_denied",
+                REDUCED,
+                "Service Unavailable",
+                "The gateway has as many requests as it takes at once; see Retry-After.",
+            ),
+            Self::UpstreamBusy => shape(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "upstream_busy",
+                "connection_limit_reached",
+                REDUCED,
+                "Service Unavailable",
+                "The service has as many requests as it takes at once; see Retry-After.",
+            ),
             Self::UpstreamTimeout => shape(
                 StatusCode::GATEWAY_TIMEOUT,
                 "upstream_timeout",
@@ -327,7 +349,7 @@ impl Refusal {
             Self::Limited { retry_after, .. } | Self::CircuitOpen { retry_after } => {
                 Some(retry_after.ceil_secs().max(1))
             }
-            Self::NoEndpoint => Some(1),
+            Self::NoEndpoint | Self::Overloaded | Self::UpstreamBusy => Some(1),
             _ => None,
         }
     }

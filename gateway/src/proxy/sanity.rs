@@ -67,20 +67,22 @@ pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked,
     if head.uri.path() == "*" {
         return Ok(Asked::Gateway);
     }
-    let declared = head
-        .headers
-        .get(CONTENT_LENGTH)
-        .and_then(|one| one.to_str().ok());
-    if declared.is_some_and(|one| {
-        one.parse()
-            .is_ok_and(|one: u64| one > strictness.max_body_bytes)
-    }) {
-        return Err(Refusal::Faulty(Fault::BodyTooLarge));
-    }
+    length(&head.headers, strictness.max_body_bytes)?;
     if let Some(normal) = path::normal(head.uri.path(), strictness).or_else(bad)? {
         head.uri = path::replaced(&head.uri, &normal).ok_or(UNREADABLE)?;
     }
     forwards(head)
+}
+
+/// A body that says that it is too large is refused before any of it is read.
+pub(super) fn length(headers: &HeaderMap, most: u64) -> Result<(), Refusal> {
+    let declared = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|one| one.to_str().ok()?.parse().ok());
+    match declared {
+        Some(length) if most < length => Err(Refusal::Faulty(Fault::BodyTooLarge)),
+        _ => Ok(()),
+    }
 }
 
 /// RFC 9112, section 3.2: HTTP/1.1 names its host, once, and it is a host.

@@ -42,6 +42,18 @@ pub struct Metrics {
     pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
+    /// `gateway_hedges_total{route,outcome}`
+    pub hedges: Family<Counter>,
+    /// `gateway_retry_budget_exhausted_total{route}`
+    pub retry_budget_exhausted: Family<Counter>,
+    /// `gateway_overload_refusals_total{upstream,reason}`
+    pub overload_refusals: Family<Counter>,
+    /// `gateway_upstream_requests_in_flight{upstream}`, of upstreams with a limit on them
+    pub upstream_in_flight: Family<Gauge>,
+    /// `gateway_upstream_requests_queued{upstream}`
+    pub upstream_queued: Family<Gauge>,
+    /// `gateway_upstream_concurrency_limit{upstream}`
+    pub upstream_limit: Family<Gauge>,
     /// `gateway_rate_limit_decisions_total{policy,decision}`
     pub limit_decisions: Family<Total>,
     /// `gateway_rate_limit_local_decisions_total{policy,by}`
@@ -165,6 +177,42 @@ impl Metrics {
                 "gateway_retries_total",
                 "Attempts after the first, by what made them necessary.",
                 &["route", "reason"],
+            ),
+            hedges: family(
+                registry,
+                "gateway_hedges_total",
+                "Attempts made beside a slow one, by whether theirs was the answer.",
+                &["route", "outcome"],
+            ),
+            retry_budget_exhausted: family(
+                registry,
+                "gateway_retry_budget_exhausted_total",
+                "Retries and hedges that were not made because the route's budget was spent.",
+                &["route"],
+            ),
+            overload_refusals: family(
+                registry,
+                "gateway_overload_refusals_total",
+                "Requests refused because there was no place for them, by what was full.",
+                &["upstream", "reason"],
+            ),
+            upstream_in_flight: family(
+                registry,
+                "gateway_upstream_requests_in_flight",
+                "Requests that hold a place at an upstream whose concurrency is limited.",
+                &["upstream"],
+            ),
+            upstream_queued: family(
+                registry,
+                "gateway_upstream_requests_queued",
+                "Requests that wait for a place at an upstream.",
+                &["upstream"],
+            ),
+            upstream_limit: family(
+                registry,
+                "gateway_upstream_concurrency_limit",
+                "Places at an upstream, at present.",
+                &["upstream"],
             ),
             limit_decisions: family(
                 registry,

@@ -2,16 +2,28 @@
 
 use std::io;
 use std::rc::Rc;
+use std::time::Duration;
 
 use http::{Request, Response};
 
-use super::body::{RequestBody, ResponseBody, UploadFault, UploadState};
+use super::body::ResponseBody;
 use super::connect::connect;
 use super::endpoint::Endpoint;
 use super::link::Failed;
+use super::upload::{RequestBody, UploadFault, UploadState};
 
 /// A response head with its streaming body.
 pub type Received = Response<ResponseBody>;
+
+/// How long an attempt may take to its response head.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// The longest.
+    pub limit: Duration,
+    /// Whether running out of it says something of the upstream: not, if somebody else's deadline cut it short. Then it is
+    /// [`AttemptError::Deadline`].
+    pub is_telling: bool,
+}
 
 /// Idle connections that turn out dead before a request was written to them are skipped, at most so many in a row.
 const STALE_CONNECTIONS: usize = 8;

@@ -17,11 +17,11 @@ use tokio::task::spawn_local;
 use tokio::time::{sleep, timeout};
 
 use super::attempt;
-use super::body::RequestBody;
 use super::endpoint::Endpoint;
 use super::member::Member;
 use super::membership::Membership;
 use super::settings::{HealthSettings, Settings};
+use super::upload::RequestBody;
 
 /// The longest before the first check of an endpoint: one that is down from the start should not wait for a whole interval.
 const FIRST_WITHIN: Duration = Duration::from_secs(1);

@@ -7,9 +7,9 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
-use super::body::RequestBody;
 use super::endpoint::Endpoint;
 use super::multiplexed::{self, Stream};
+use super::upload::RequestBody;
 
 /// Where one request goes, and its answer comes from.
 pub(super) enum Link {

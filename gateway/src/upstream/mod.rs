@@ -14,6 +14,8 @@ mod multiplexed;
 mod connect;
 mod endpoint;
 mod pool;
+mod replay;
+mod upload;
 mod attempt;
 mod tap;
 mod member;
@@ -22,15 +24,19 @@ mod choice;
 mod check;
 mod resolve;
 mod directory;
+mod concurrency;
 
-pub use attempt::{AttemptError, Received};
-pub use body::{RequestBody, ResponseBody, UploadBounds, UploadFault, UploadState};
+pub use attempt::{AttemptError, Patience, Received};
+pub use body::ResponseBody;
 pub use choice::PickHint;
+pub use concurrency::{Concurrency, NoPlace, Place};
 pub use directory::Directory;
 pub use endpoint::{Endpoint, InFlight};
 pub use member::{Member, MemberSnapshot, Standing};
 pub use membership::{Change, Hook, Membership};
+pub use replay::Sending;
 pub use tls::server_name;
+pub use upload::{RequestBody, UploadBounds, UploadFault, UploadState};
 
 pub use tap::{Tap, Tapped};
 
@@ -126,7 +132,7 @@ impl Upstream {
         view.pick(hint, self.load.get())
     }
 
-    /// Sends one request to `endpoint` and waits for the response head, no longer than the client does who told its `patience`.
+    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts.
     ///
     /// # Errors
     /// [`AttemptError`] says what broke, whose fault it was and whether the endpoint may have seen the request.
@@ -134,20 +140,19 @@ impl Upstream {
         &self,
         endpoint: &Rc<Endpoint>,
         request: Request<RequestBody>,
-        patience: Option<Duration>,
+        patience: Patience,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
-        let own = patience.filter(|patience| *patience < self.timeout);
-        let limit = own.unwrap_or(self.timeout);
+        let limit = patience.limit;
         let result = match tokio::time::timeout(limit, attempt::send(endpoint, request)).await {
             Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
             // What the client has not sent yet, the upstream cannot answer.
             Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
                 Err(AttemptError::Client(UploadFault::TooSlow))
             }
-            Err(_) if own.is_some() => Err(AttemptError::Deadline),
-            Err(_) => Err(AttemptError::Timeout),
+            Err(_) if patience.is_telling => Err(AttemptError::Timeout),
+            Err(_) => Err(AttemptError::Deadline),
         };
         self.report(endpoint, &result);
         result

@@ -21,9 +21,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
-use super::body::RequestBody;
 use super::endpoint::Endpoint;
 use super::link::{Failed, Link};
+use super::upload::RequestBody;
 
 /// What a peer may send on one stream beyond what was read of it.
 const STREAM_WINDOW: u32 = 256 * 1024;

@@ -12,6 +12,7 @@ pub use super::tls::{Tls, TlsError, TlsMaterial};
 use crate::policy::balance::Weight;
 use crate::policy::balance::ejection::EjectionSpec;
 use crate::policy::circuit::CircuitSpec;
+use crate::policy::gradient::GradientSpec;
 use crate::policy::grpc::GrpcStatus;
 use crate::policy::ids::UpstreamName;
 
@@ -52,10 +53,25 @@ pub struct Settings {
     pub tls: Option<Tls>,
     /// When the circuit opens and closes.
     pub circuit: CircuitSpec,
+    /// How many requests may be in flight at once, in this process; none: any number.
+    pub concurrency: Option<ConcurrencySettings>,
     /// Response statuses that count as failures.
     pub failure_statuses: Vec<u16>,
     /// Statuses of gRPC that count as failures.
     pub grpc_failure_statuses: Vec<GrpcStatus>,
+}
+
+/// How many requests may be in flight at once.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ConcurrencySettings {
+    /// The most, at least 1.
+    pub most: u32,
+    /// How many may wait for a place.
+    pub queue: u32,
+    /// The longest they may.
+    pub queue_timeout: Duration,
+    /// Between what the limit follows the latency; none: it stays where it is.
+    pub adaptive: Option<GradientSpec>,
 }
 
 /// One address of an upstream, or a name that stands for several.

@@ -43,9 +43,12 @@ fn plain_variables_win_over_a_file_and_over_the_long_form() {
         "30/1s".parse().unwrap()
     );
     let retry = &config.proxy.routes[0].retry;
-    assert_eq!((retry.attempts, retry.multiplier), (4, 1.5));
+    assert_eq!((retry.attempts, retry.backoff.multiplier), (4, 1.5));
     assert_eq!(
-        (retry.initial_delay.as_millis(), retry.max_delay.as_millis()),
+        (
+            retry.backoff.initial.as_millis(),
+            retry.backoff.longest.as_millis()
+        ),
         (5, 600)
     );
     assert_eq!(

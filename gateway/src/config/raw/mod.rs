@@ -38,7 +38,7 @@ pub(super) use endpoint::Endpoint;
 pub(super) use http2::Http2;
 pub(super) use limit::{Algorithm, Limit};
 pub(super) use log::Log;
-pub(super) use route::{Retry, Route};
+pub(super) use route::{Budget, Hedge, Retry, Route};
 pub(super) use scalar::{Balance, SamplerName, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use server_tls::{Certificate, ServerTls};
@@ -47,7 +47,7 @@ pub(super) use store::Store;
 pub(super) use target::{Edits, Mirror, Redirect, Share};
 pub(super) use tls::Tls;
 pub(super) use traces::Traces;
-pub(super) use upstream::{Circuit, Ratio, Slow, Upstream};
+pub(super) use upstream::{Adaptive, Circuit, Concurrency, Ratio, Slow, Upstream};
 
 /// A list; an element that was wrong and has been reported is none.
 pub(super) type List<T> = Vec<Option<T>>;

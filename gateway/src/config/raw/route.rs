@@ -12,7 +12,8 @@ use super::cache::RouteCache;
 use super::scalar::Text;
 use super::sharing::{Compression, Cors};
 use super::target::{Edits, Mirror, Redirect, Share};
-use crate::policy::units::Micros;
+use crate::policy::retry::{Jitter, Trouble};
+use crate::policy::units::{ByteSize, Micros, Rate};
 
 /// Which request goes where.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -50,8 +51,14 @@ pub(in super::super) struct Route {
     pub(in super::super) limits: Option<List<String>>,
     /// Tokens one request costs.
     pub(in super::super) cost: Option<u64>,
+    /// The longest from a request's head to the last byte of its answer, all attempts and waits included; absent: no end.
+    pub(in super::super) timeout: Option<Text<Micros>>,
+    /// The largest request body, where that is less than `server.max_body_bytes`; then 413.
+    pub(in super::super) max_body_bytes: Option<Text<ByteSize>>,
     /// When and how often an attempt is repeated.
     pub(in super::super) retry: Option<Retry>,
+    /// Attempts beside a slow one, for safe requests without a body; absent: none.
+    pub(in super::super) hedge: Option<Hedge>,
     /// Answers of the route's own in place of the gateway's, by what happened.
     pub(in super::super) answers: Option<Answers>,
     /// What is kept of its answers; absent: nothing.
@@ -82,4 +89,41 @@ pub(in super::super) struct Retry {
     pub(in super::super) multiplier: Option<f64>,
     /// The longest wait.
     pub(in super::super) max_delay: Option<Text<Micros>>,
+    /// How much of a wait is chance: `full`, all of it, or `none`.
+    pub(in super::super) jitter: Option<Text<Jitter>>,
+    /// The longest one attempt may take to its response head; absent: the upstream's `timeout`.
+    pub(in super::super) attempt_timeout: Option<Text<Micros>>,
+    /// Response statuses that are worth another attempt.
+    pub(in super::super) statuses: Option<List<u16>>,
+    /// What else is worth one: `connect`, `reset`, `timeout`.
+    pub(in super::super) on: Option<List<Text<Trouble>>>,
+    /// Methods whose requests may be sent again though the upstream may have acted on them; absent: the idempotent ones.
+    pub(in super::super) methods: Option<List<Text<Method>>>,
+    /// How much of a request body is kept to be sent again; what is larger is sent once.
+    pub(in super::super) max_body: Option<Text<ByteSize>>,
+    /// Whether an upstream's `Retry-After` is waited for, and one beyond `max_delay` ends the retries.
+    pub(in super::super) retry_after: Option<bool>,
+    /// How many retries and hedges there may be in ten seconds, for each replica.
+    pub(in super::super) budget: Option<Budget>,
+}
+
+/// Attempts beside a slow one.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Hedge {
+    /// How long an attempt may be without an answer before another is made beside it.
+    #[schemars(extend("x-required" = true))]
+    pub(in super::super) after: Option<Text<Micros>>,
+    /// The most of them for one attempt; absent: 1.
+    pub(in super::super) most: Option<u32>,
+}
+
+/// How many attempts may be made on top of the first ones.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Budget {
+    /// For each request, above 0 and at most 1.
+    pub(in super::super) share: Option<f64>,
+    /// Beside the share, however few requests there are.
+    pub(in super::super) minimum: Option<Text<Rate>>,
 }

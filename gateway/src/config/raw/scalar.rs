@@ -20,6 +20,7 @@ use super::server::EncodedSlashes;
 use crate::limiter::settings::{KeySettings, OnStoreFailure};
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
+use crate::policy::retry::{Jitter, Trouble};
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
 use crate::proxy::settings::{Coding, CompressionLevel, DotSegments, DoubleSlashes, Underscores};
 use crate::server::{ClientAuth, TlsVersion};
@@ -143,7 +144,7 @@ impl Scalar for ByteSize {
     }
 
     fn hints() -> Value {
-        json!({ "examples": ["1KiB", "10MB"] })
+        json!({ "type": ["string", "integer"], "examples": ["64KiB", "10MB", 4096] })
     }
 }
 
@@ -370,6 +371,9 @@ choice!(
     "drop" => Self::Drop,
     "allow" => Self::Allow
 );
+choice!(Jitter, "a kind of jitter", "full" => Self::Full, "none" => Self::None);
+choice!(Trouble, "what a retry may follow",
+    "connect" => Self::Connect, "reset" => Self::Reset, "timeout" => Self::Timeout);
 choice!(
     SamplerName,
     "a sampler",

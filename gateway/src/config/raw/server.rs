@@ -37,6 +37,8 @@ pub(in super::super) struct Server {
     pub(in super::super) tunnel_idle_timeout: Option<Text<Micros>>,
     /// The most connections; those beyond are closed at once.
     pub(in super::super) max_connections: Option<u32>,
+    /// The most requests on their way to upstreams at once; then 503. Absent: any number.
+    pub(in super::super) max_requests: Option<u32>,
     /// The most connections from one address; those beyond are closed at once.
     pub(in super::super) max_connections_per_address: Option<u32>,
     /// The largest request head, in bytes; then 431.

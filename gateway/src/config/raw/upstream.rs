@@ -64,6 +64,33 @@ pub(in super::super) struct Upstream {
     pub(in super::super) grpc_failure_statuses: Option<List<Text<GrpcStatus>>>,
     /// When the circuit opens and closes, in the whole fleet.
     pub(in super::super) circuit: Option<Circuit>,
+    /// How many requests may be in flight at once, for each replica; absent: any number.
+    pub(in super::super) concurrency: Option<Concurrency>,
+}
+
+/// How many requests may be in flight at once.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Concurrency {
+    /// The most; then 503.
+    #[schemars(extend("x-required" = true))]
+    pub(in super::super) max: Option<u32>,
+    /// How many may wait for a place; absent: 100.
+    pub(in super::super) queue: Option<u32>,
+    /// The longest they may; absent: 1s.
+    pub(in super::super) queue_timeout: Option<Text<Micros>>,
+    /// Lets the limit follow the latency; absent: it stays at `max`.
+    pub(in super::super) adaptive: Option<Adaptive>,
+}
+
+/// A limit that shrinks when the upstream gets slower, and grows again.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in super::super) struct Adaptive {
+    /// The lowest limit; absent: 10, or `max` if that is less.
+    pub(in super::super) min: Option<u32>,
+    /// How many times the usual latency is still no sign of a queue, at least 1; absent: 1.5.
+    pub(in super::super) tolerance: Option<f64>,
 }
 
 /// When a circuit opens and closes.

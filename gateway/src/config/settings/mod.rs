@@ -6,6 +6,7 @@ mod answer;
 mod cache;
 mod balance;
 mod circuit;
+mod concurrency;
 mod http2;
 mod header;
 mod limit;
@@ -73,6 +74,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let identity = listener::identity(check, &raw.server);
     let hop = listener::hop(check, &raw.server);
     let strictness = listener::strictness(check, &raw.server);
+    let max_requests = concurrency::max_requests(check, &raw.server);
     let tunnel_idle_timeout = listener::tunnel(check, &raw.server);
     let server = listener::server(check, &raw.server);
     let admin = listener::admin(check, &raw.admin);
@@ -100,6 +102,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
             health: health?,
             identity: identity?,
             strictness: strictness?,
+            max_requests: max_requests?,
             tunnel_idle_timeout: tunnel_idle_timeout?,
             hop: hop?,
         },
@@ -159,6 +162,38 @@ impl Check<'_> {
         value: Option<Text<Micros>>,
     ) -> Option<Duration> {
         self.wait(table, key, value).map(Micros::to_duration)
+    }
+
+    /// A duration above zero, for timers; absent, there is none.
+    fn optional_timeout(
+        &mut self,
+        table: &KeyPath,
+        key: &str,
+        value: Option<Text<Micros>>,
+    ) -> Option<Option<Duration>> {
+        match value {
+            None => Some(None),
+            some => self.timeout(table, key, some).map(Some),
+        }
+    }
+
+    /// Final response statuses.
+    fn statuses(
+        &mut self,
+        table: &KeyPath,
+        key: &str,
+        value: Option<List<u16>>,
+    ) -> Option<Vec<u16>> {
+        let mut statuses = Vec::new();
+        for (place, status) in self.list(table, key, value)? {
+            if (200..=599).contains(&status) {
+                statuses.push(status);
+            } else {
+                let message = format!("`{status}` is not a final status: write 200 to 599");
+                let _: Option<()> = self.problem(&place, &message);
+            }
+        }
+        Some(statuses)
     }
 
     /// A count of at least 1.

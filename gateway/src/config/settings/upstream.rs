@@ -3,7 +3,7 @@
 use super::super::path::KeyPath;
 use super::super::problem::Origin;
 use super::super::raw::{Endpoint, List, Text, Upstream};
-use super::{Check, balance, circuit, tls};
+use super::{Check, balance, circuit, concurrency, tls};
 use crate::upstream::settings::{EndpointSettings, Protocol, Scheme, Settings};
 
 /// More idle connections than a worker has file descriptors for.
@@ -35,10 +35,17 @@ pub(super) fn upstream(
     let informational = check.set(at, "informational", raw.informational);
     let tls = check.set(at, "tls", raw.tls);
     let tls = tls.and_then(|raw| tls::tls(check, &at.key("tls"), raw, endpoints.as_deref()?));
-    let failure_statuses = statuses(check, at, raw.failure_statuses);
+    let failure_statuses = check.statuses(at, "failure_statuses", raw.failure_statuses);
     let grpc = check.list(at, "grpc_failure_statuses", raw.grpc_failure_statuses);
     let circuit = check.set(at, "circuit", raw.circuit);
     let circuit = circuit.and_then(|raw| circuit::circuit(check, &at.key("circuit"), raw));
+    let concurrency = raw
+        .concurrency
+        .map(|raw| concurrency::concurrency(check, &at.key("concurrency"), raw));
+    let concurrency = match concurrency {
+        None => None,
+        Some(concurrency) => Some(concurrency?),
+    };
     Some(Settings {
         name: name.into(),
         endpoints: endpoints?,
@@ -57,6 +64,7 @@ pub(super) fn upstream(
         host: host.map(|Text(host)| host)?,
         tls: tls?,
         circuit: circuit?,
+        concurrency,
         failure_statuses: failure_statuses?,
         grpc_failure_statuses: grpc?.into_iter().map(|(_, Text(one))| one).collect(),
     })
@@ -139,19 +147,4 @@ fn idle_connections(check: &mut Check<'_>, at: &KeyPath, raw: Option<u32>) -> Op
         return check.problem(&at.key("idle_connections"), &message);
     }
     usize::try_from(connections).ok()
-}
-
-fn statuses(check: &mut Check<'_>, at: &KeyPath, raw: Option<List<u16>>) -> Option<Vec<u16>> {
-    let mut statuses = Vec::new();
-    for (place, status) in check.list(at, "failure_statuses", raw)? {
-        if (200..=599).contains(&status) {
-            statuses.push(status);
-        } else {
-            let _: Option<()> = check.problem(
-                &place,
-                &format!("`{status}` is not a final status: write 200 to 599"),
-            );
-        }
-    }
-    Some(statuses)
 }

@@ -15,7 +15,8 @@ use super::status::{Forwarded, Outcome};
 use super::{Inbound, Way, Wish};
 use crate::cache::{Entry, Fill, Look, Recall, Turn};
 use crate::policy::cacheability::{Directives, Use, validators};
-use crate::proxy::record::Record;
+use crate::proxy::attempts::attempts;
+use crate::proxy::record::{Places, Record};
 use crate::proxy::refusal::Refusal;
 use crate::proxy::{Body, Proxy, exchange};
 
@@ -130,11 +131,7 @@ impl Proxy {
         validators(&mut asked.headers, Some(&base.headers));
         let request = self.outgoing(record, way.peer, asked, path, body, None);
         let mut context = record.context.behind();
-        let (proxy, route, upstream) = (
-            Rc::clone(self),
-            Rc::clone(way.route),
-            Rc::clone(way.upstream),
-        );
+        let (route, upstream) = (Rc::clone(way.route), Rc::clone(way.upstream));
         tokio::task::spawn_local(async move {
             let Some(cache) = &route.cache else { return };
             let Some(reads) = &cache.reads else { return };
@@ -146,10 +143,16 @@ impl Proxy {
                 Recall::Pass(_) => return fill.pass(),
                 Recall::Ask(_) => {}
             }
+            // Nobody waits for it: where there is no room it is not made.
+            let Ok(whole) = upstream.admission().arrive() else {
+                return fill.give_up();
+            };
+            let mut places = Places {
+                whole,
+                ..Places::default()
+            };
             let asked_at = Instant::now();
-            let outcome = proxy
-                .attempts(&mut context, &route, &upstream, request)
-                .await;
+            let outcome = attempts(&mut context, &mut places, &route, &upstream, request).await;
             let outcome = outcome.and_then(|(received, late)| exchange::plain(received, late));
             let asking = Asking {
                 cache,

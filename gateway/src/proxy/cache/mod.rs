@@ -131,6 +131,7 @@ impl Proxy {
         let wish = reads.wish(&scheme, &inbound.head);
         let near = &cache.kept.cache;
         let deadline = Instant::now() + near.settings().fill_timeout;
+        let deadline = record.deadline().map_or(deadline, |end| end.min(deadline));
         loop {
             let look = near.look(&wish.target, &reads.class, &inbound.head.headers);
             let entry = look.entry.clone();

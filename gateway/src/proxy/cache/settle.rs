@@ -200,16 +200,13 @@ impl Asking<'_> {
         vary: Vec<HeaderName>,
     ) -> Response<Body> {
         let (parts, body) = answer.into_parts();
-        let Some((body, late)) = body.into_upstream() else {
-            return Response::from_parts(parts, Body::local(Bytes::new()));
-        };
         let filling = self.filling(fill, &parts, terms, vary);
-        let has_it = parts.status == StatusCode::OK
-            && is_not_modified(&self.head.headers, &filling.answer.fields);
         let status = parts.status;
-        let relay = relay(filling, body, late);
+        let has_it =
+            status == StatusCode::OK && is_not_modified(&self.head.headers, &filling.answer.fields);
+        let body = body.relayed(|body, late| relay(filling, body, late));
         self.cache.count(Outcome::Miss);
-        let mut answer = Response::from_parts(parts, Body::relayed(relay));
+        let mut answer = Response::from_parts(parts, body);
         if has_it {
             // It asked whether it has what it has; the rest of the answer is for the others.
             let id = answer.headers_mut().remove(X_REQUEST_ID);

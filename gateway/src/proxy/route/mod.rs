@@ -25,11 +25,13 @@ use super::answer::{Answer, Answers};
 use super::compress::Compression;
 use super::cors::{self, Cors};
 use super::edits::Edits;
+use super::hedge::Hedges;
 use super::limit::Limits;
 use super::mirror::Mirror;
 use super::record::RouteMetrics;
 use super::redirect::Redirect;
-use super::settings::{Pattern, RetrySettings, RouteSettings};
+use super::retry::Retries;
+use super::settings::{Pattern, RouteSettings};
 use super::split::Split;
 
 /// One route, ready to be followed.
@@ -42,6 +44,10 @@ pub(super) struct Route {
     pub(super) answers: Answers,
     /// What it keeps and purges; none where no route keeps anything.
     pub(super) cache: Option<RouteCache>,
+    /// None where there is never more than one attempt.
+    pub(super) retries: Option<Retries>,
+    /// None where attempts are made one after another.
+    pub(super) hedges: Option<Hedges>,
     /// Where requests that came unencrypted are sent instead.
     pub(super) https: Option<Redirect>,
     pub(super) request_headers: Option<Edits>,
@@ -256,11 +262,20 @@ impl Route {
             target,
             limits,
             metrics,
+            retries: None,
+            hedges: None,
         })
     }
 
-    pub(super) const fn retry(&self) -> &RetrySettings {
-        &self.settings.retry
+    /// The route with more than one attempt.
+    pub(super) fn repeating(mut self, retries: Option<Retries>, hedges: Option<Hedges>) -> Self {
+        (self.retries, self.hedges) = (retries, hedges);
+        self
+    }
+
+    /// The largest request body, in bytes.
+    pub(super) fn max_body_bytes(&self) -> u64 {
+        self.settings.max_body_bytes.unwrap_or(u64::MAX)
     }
 
     /// The route with copies of its requests.

@@ -22,7 +22,7 @@ pub use cors::{CorsHeaders, CorsOrigin, CorsOrigins, CorsSettings};
 pub use matching::{HeaderMatch, HostPattern, ValueMatch};
 pub use mirror::MirrorSettings;
 pub use pattern::{MAX_PARAMETERS, Pattern, PatternError, Segment};
-pub use retry::RetrySettings;
+pub use retry::{HedgeSettings, RetrySettings};
 pub use route::RouteSettings;
 pub use target::{
     EditsSettings, HealthSettings, RedirectSettings, SplitSettings, StickySettings, TargetSettings,
@@ -41,6 +41,8 @@ pub struct Settings {
     pub identity: IdentitySettings,
     /// What is refused of what can be parsed.
     pub strictness: Strictness,
+    /// How many requests may be on their way at once in this process; none: any number.
+    pub max_requests: Option<u32>,
     /// How long a connection that was upgraded may be silent.
     pub tunnel_idle_timeout: Duration,
     /// The name this hop signs with in `Via` and `Proxy-Status`: the deployment, never the software.

@@ -1,10 +1,12 @@
 //! One route as configured. Must not: match anything.
 
+use std::time::Duration;
+
 use http::Method;
 
 use super::{
     AnswersSettings, CacheSettings, CompressionSettings, CorsSettings, EditsSettings, HeaderMatch,
-    HostPattern, MirrorSettings, RetrySettings, TargetSettings,
+    HedgeSettings, HostPattern, MirrorSettings, RetrySettings, TargetSettings,
 };
 use crate::policy::ids::{PolicyName, RouteName};
 
@@ -33,8 +35,14 @@ pub struct RouteSettings {
     pub limits: Vec<PolicyName>,
     /// Tokens one request costs.
     pub cost: u64,
+    /// The longest from a request's head to the last byte of its answer, all attempts and waits included; none: no end.
+    pub timeout: Option<Duration>,
+    /// The largest request body, in bytes, where that is less than the listener's.
+    pub max_body_bytes: Option<u64>,
     /// Retries.
     pub retry: RetrySettings,
+    /// Attempts beside a slow one; none: one after another.
+    pub hedge: Option<HedgeSettings>,
     /// Answers of its own.
     pub answers: AnswersSettings,
     /// What is kept of its answers; none: nothing.
@@ -68,7 +76,10 @@ impl Default for RouteSettings {
             https: None,
             limits: Vec::new(),
             cost: 1,
+            timeout: None,
+            max_body_bytes: None,
             retry: RetrySettings::default(),
+            hedge: None,
             answers: AnswersSettings::default(),
             cache: None,
             purge: Vec::new(),

@@ -97,10 +97,14 @@ fn route(
         ),
         cost => cost,
     };
+    let timeout = check.optional_timeout(at, "timeout", raw.timeout);
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| retry::retry(check, &at.key("retry"), raw));
     let cache = cache::cache(check, &at.key("cache"), raw.cache);
     let purge = cache::purge(check, at, raw.purge, &known.purgeable);
+    let hedge = raw
+        .hedge
+        .map(|raw| retry::hedge(check, &at.key("hedge"), raw));
     let answers = answer::of_route(check, &at.key("answers"), raw.answers);
     let request_headers = header::edits(check, &at.key("request_headers"), raw.request_headers);
     let response_headers = header::edits(check, &at.key("response_headers"), raw.response_headers);
@@ -121,7 +125,10 @@ fn route(
         https: led.https,
         limits: limits?,
         cost: cost?,
+        timeout: timeout?,
+        max_body_bytes: raw.max_body_bytes.map(|size| size.0.get()),
         retry: retry?,
+        hedge: hedge.flatten(),
         answers: answers?,
         cache: cache?,
         purge: purge?,
