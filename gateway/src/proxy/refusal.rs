@@ -153,22 +153,6 @@ impl Refusal {
         )
     }
 
-    /// Whether it is the upstream that fails: what is kept may stand in for it.
-    pub(super) const fn is_upstreams(&self) -> bool {
-        matches!(
-            self,
-            Self::CircuitOpen { .. }
-                | Self::NoEndpoint
-                | Self::UpstreamBusy
-                | Self::ConnectFailed
-                | Self::TlsFailed
-                | Self::BadCertificate
-                | Self::BrokenResponse
-                | Self::AmbiguousResponse
-                | Self::UpstreamTimeout
-        )
-    }
-
     /// By what answers of the configuration's own are told apart.
     pub(super) const fn kind(&self) -> Option<AnswerKind> {
         Some(match self {

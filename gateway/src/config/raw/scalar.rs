@@ -7,7 +7,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::net::{IpAddr, SocketAddr};
 
-use http::{HeaderName, Method};
+use http::Method;
 use ipnet::IpNet;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{Deserialize, Deserializer, Error, Visitor};
@@ -189,15 +189,6 @@ impl Scalar for Method {
             )),
             Err(_) => Err(format!("`{text}` is not a method: write one like `GET`")),
         }
-    }
-}
-
-impl Scalar for HeaderName {
-    const EXPECTED: &'static str = "a header's name like `accept`";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("`{text}` is not a header's name: write one like `accept`"))
     }
 }
 

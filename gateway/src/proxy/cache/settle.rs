@@ -289,8 +289,24 @@ fn refuse(fill: Fill, reason: Reason) {
 pub(super) fn is_failure(outcome: &Result<Response<Body>, Refusal>) -> bool {
     match outcome {
         Ok(response) => matches!(response.status().as_u16(), 500 | 502..=504),
-        Err(refusal) => refusal.is_upstreams(),
+        Err(refusal) => is_upstreams(refusal),
     }
+}
+
+/// Whether it is the upstream that fails, and not the request that is at fault.
+const fn is_upstreams(refusal: &Refusal) -> bool {
+    matches!(
+        refusal,
+        Refusal::CircuitOpen { .. }
+            | Refusal::NoEndpoint
+            | Refusal::UpstreamBusy
+            | Refusal::ConnectFailed
+            | Refusal::TlsFailed
+            | Refusal::BadCertificate
+            | Refusal::BrokenResponse
+            | Refusal::AmbiguousResponse
+            | Refusal::UpstreamTimeout
+    )
 }
 
 fn is_too_large(answer: &Response<Body>, cache: &RouteCache) -> bool {
