@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
-use gateway::app::{demo, health, run, top};
+use gateway::app::{demo, hash_key, health, run, top};
 use gateway::config::Source;
 
 #[global_allocator]
@@ -36,6 +36,12 @@ enum Command {
     Health(File),
     /// Show the fleet in this terminal, each second.
     Top(top::Options),
+    /// Read an API key, a line on standard input, and print the SHA-256 by which the gateway knows it.
+    HashKey {
+        /// Make a new key and print it first.
+        #[arg(long)]
+        new: bool,
+    },
     /// Print the JSON Schema of the configuration file.
     Schema {
         /// A table of every key instead, in Markdown.
@@ -69,6 +75,7 @@ fn main() -> ExitCode {
         Some(Command::Check(file)) => run::check(&Source::from_process(file.config)),
         Some(Command::Demo { replicas }) => demo::demo(usize::from(replicas)),
         Some(Command::Health(file)) => health::health(&Source::from_process(file.config)),
+        Some(Command::HashKey { new }) => hash_key::hash_key(new),
         Some(Command::Top(options)) => top::top(&options),
         Some(Command::Schema { markdown }) => run::schema(markdown),
     }

@@ -13,6 +13,7 @@ use tokio::sync::oneshot::Receiver;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::common::Common;
+use super::issuers;
 use super::operate::{carry_out, hear_resets};
 use super::report::{Place, reports};
 use crate::admin::orders::{self, Orders};
@@ -91,6 +92,7 @@ async fn run(
         () = heartbeats(common, &store) => {}
         () = breaker::sync(&common.breaker, &store) => {}
         () = kept_answers(common, &store) => {}
+        () = issuers::look_after(&common.config) => {}
         () = common.directory.tend() => {}
         () = watchdog() => {}
         () = watch_certificates(tls) => {}

@@ -5,6 +5,7 @@
 
 mod common;
 mod background;
+mod issuers;
 mod listen;
 mod endpoints;
 mod observe;
@@ -13,6 +14,7 @@ mod purge;
 mod report;
 mod replica;
 pub mod demo;
+pub mod hash_key;
 pub mod health;
 pub mod run;
 pub mod top;

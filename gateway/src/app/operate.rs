@@ -153,10 +153,10 @@ fn bucket(common: &Common, settings: &PolicySettings, client: &str) -> BucketId 
     let (address, prefix) = client.split_once('/').unwrap_or((client, ""));
     let own_prefix = common.config.proxy.identity.ipv6_prefix;
     let prefix = prefix.parse().unwrap_or(own_prefix);
-    let client = match (settings.key, address.parse::<IpAddr>()) {
+    let client = match (&settings.key, address.parse::<IpAddr>()) {
         (KeySettings::Global, _) => ClientId::Text("*".into()),
         (KeySettings::Client, Ok(address)) => ClientId::from_address(address, prefix),
-        (KeySettings::Client, Err(_)) => ClientId::Text(client.into()),
+        (KeySettings::Client, Err(_)) | (KeySettings::Parts(_), _) => ClientId::Text(client.into()),
     };
     BucketId {
         policy: settings.name.clone(),

@@ -14,7 +14,7 @@ use crate::admin::report::{
     CircuitView, Forced, LimitView, Replica, Report, RouteView, StoreView, Transition, UpstreamView,
 };
 use crate::breaker::Snapshot;
-use crate::limiter::settings::{KeySettings, PolicySettings};
+use crate::limiter::settings::PolicySettings;
 use crate::limiter::{Decision, Totals};
 use crate::policy::limit::LimitSpec;
 use crate::policy::units::{Micros, StoreTime};
@@ -207,10 +207,6 @@ const fn millis(at: StoreTime) -> u64 {
 }
 
 fn limit(settings: &PolicySettings, totals: Option<&Totals>) -> LimitView {
-    let key = match settings.key {
-        KeySettings::Client => "client",
-        KeySettings::Global => "global",
-    };
     let totals = totals.cloned().unwrap_or_default();
     let decisions = Decision::ALL.map(|one| (one.label(), totals.decisions(one)));
     let rest = [
@@ -231,7 +227,7 @@ fn limit(settings: &PolicySettings, totals: Option<&Totals>) -> LimitView {
     };
     LimitView {
         name: settings.name.to_string(),
-        key: key.to_owned(),
+        key: settings.key.to_string(),
         algorithm: settings.spec.algorithm().to_owned(),
         capacity: settings.spec.capacity(),
         refill,

@@ -14,6 +14,9 @@ use super::tree::{Tree, merge};
 /// The sections whose entries a file names itself: where it does, the built-in entries are not added.
 const NAMED: [&str; 3] = ["upstreams", "limits", "routes"];
 
+/// A section whose built-in entry is a pattern only.
+const PATTERN: &str = "auth";
+
 /// What makes a limit or a route itself, so that no other takes it from the built-in one.
 const OWN: [&str; 8] = [
     "capacity", "refill", "name", "path", "rewrite", "methods", "upstream", "limits",
@@ -63,6 +66,9 @@ impl Defaults {
                 !NAMED.contains(&section.as_str()) || file.root().get(section).is_none()
             });
         }
+        if let Some(table) = lower.as_object_mut() {
+            table.remove(PATTERN);
+        }
         let mut tree = Tree::new(lower);
         if let Some(file) = file {
             tree.overlay(file);
@@ -88,6 +94,12 @@ impl Defaults {
                 }
                 _ => {}
             }
+        }
+        let pattern = self.template(PATTERN);
+        if let Some(Value::Object(table)) = root.get_mut(PATTERN) {
+            table
+                .values_mut()
+                .for_each(|entry| merge(entry, of_its_kind(entry, &pattern), false));
         }
         take_out_foreign(tree, &written);
         let name = KeyPath::default().key("server").key("name");
@@ -125,6 +137,16 @@ impl Defaults {
                 .collect(),
         )
     }
+}
+
+/// What of `pattern` an entry takes: single values, and tables where the entry has such a table.
+fn of_its_kind(entry: &Value, pattern: &Value) -> Value {
+    let fits = |(key, value): &(&String, &Value)| !value.is_object() || entry.get(key).is_some();
+    let all = pattern.as_object().into_iter().flatten().filter(fits);
+    Value::Object(
+        all.map(|(key, value)| (key.clone(), value.clone()))
+            .collect(),
+    )
 }
 
 /// The keys of limits that somebody wrote.

@@ -14,12 +14,13 @@ use super::shape::Shape;
 use super::tree::Tree;
 
 /// The sections in the order a reader expects them.
-const SECTIONS: [&str; 8] = [
+const SECTIONS: [&str; 9] = [
     "server",
     "admin",
     "store",
     "log",
     "upstreams",
+    "auth",
     "limits",
     "answers",
     "routes",

@@ -6,13 +6,14 @@ use std::sync::Arc;
 use http::Method;
 
 use super::answer::{Answer, Answers};
+use super::authorize::{Guards, Reserved, Tools};
 use super::cache::{Kept, RouteCache};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
 use super::hedge::Hedges;
 use super::identify::Identify;
-use super::limit::Limits;
+use super::limit::{Limits, Rules};
 use super::local::Own;
 use super::mirror::Mirror;
 use super::overload::Admission;
@@ -70,17 +71,24 @@ impl Proxy {
         upstreams: &[upstream::settings::Settings],
         parts: Parts,
     ) -> Result<Self, RouteError> {
-        let routes = routes(settings, upstreams, &parts)?;
         let guarded = upstreams
             .iter()
             .map(|one| guard(one, &parts))
             .collect::<Option<Vec<_>>>()
             .ok_or_else(|| missing("", "upstream", ""))?;
+        let tools = Tools {
+            store: &parts.store,
+            metrics: &parts.metrics,
+            upstreams: &guarded,
+        };
+        let guards = Guards::new(&settings.auth, &tools)?;
+        let routes = routes(settings, upstreams, &guards, &parts)?;
         Ok(Self {
             routes: RouteTable::new(routes),
             answers: Answers::new(&settings.answers, &[]),
             own: Own::new(&settings.health),
             identify: Identify::new(&settings.identity),
+            reserved: Reserved::new(&settings.auth),
             upstreams: guarded,
             recorder: Recorder::new(&parts.metrics, parts.access, parts.tracer),
             hop: Hop::new(&settings.hop),
@@ -113,14 +121,20 @@ fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Gu
 fn routes(
     settings: &Settings,
     upstreams: &[upstream::settings::Settings],
+    guards: &Guards,
     parts: &Parts,
 ) -> Result<Vec<Route>, RouteError> {
+    let rules = Rules {
+        limiter: &parts.limiter,
+        counting: &settings.counting,
+        auth: &settings.auth,
+    };
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
     let (cache, store) = &parts.cache;
     let kept = Kept::new(cache, store.clone(), &settings.routes, &settings.hop);
     for route in &settings.routes {
         let target = target(route, upstreams, &parts.metrics)?;
-        let limits = Limits::new(&parts.limiter, route)?;
+        let limits = Limits::new(rules, route)?;
         let metrics = RouteMetrics::new(&parts.metrics, &route.name);
         let budget = parts.shared.budget(&route.name);
         let retries = budget.map(|budget| Retries::new(&parts.metrics, route, budget));
@@ -128,11 +142,17 @@ fn routes(
             .hedge
             .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
         let mirror = mirror(route, upstreams, &parts.metrics)?;
+        let guard = guards.of(route)?;
         let mut ready = Route::new(route.clone(), target, limits, metrics)?;
         ready.cache = kept
             .as_ref()
             .map(|kept| RouteCache::new(kept, route, &parts.metrics));
-        routes.push(ready.repeating(retries, hedges).mirrored(mirror));
+        routes.push(
+            ready
+                .guarded(guard)
+                .repeating(retries, hedges)
+                .mirrored(mirror),
+        );
     }
     let mut own = vec![("health", &*settings.health.path, Local::Health)];
     if parts.serve_metrics {

@@ -72,6 +72,9 @@ impl Proxy {
             headers.insert(HOST, host.clone());
         }
         headers::prepare_request(headers, origin, &record.context.request_id, &self.hop);
+        if let Some(identity) = &record.context.identity {
+            identity.announce(headers);
+        }
         if !record.context.trace.continues() {
             headers.remove("tracestate");
         }

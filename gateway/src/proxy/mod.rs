@@ -2,13 +2,14 @@
 //!
 //! 1. [`route`]: which route is it?
 //! 2. [`identify`]: who is asking?
-//! 3. [`limit`]: may they ask now? (429)
-//! 4. [`cache`]: is there an answer already? (504 to who wants no other)
-//! 5. [`circuit`]: may the upstream be asked? (503)
-//! 6. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
-//! 7. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
+//! 3. [`authorize`]: are they let in? (401, 403)
+//! 4. [`limit`]: may they ask now? (429)
+//! 5. [`cache`]: is there an answer already? (504 to who wants no other)
+//! 6. [`circuit`]: may the upstream be asked? (503)
+//! 7. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
+//! 8. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
 //!    makes the two messages.
-//! 8. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 9. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -16,6 +17,8 @@
 pub mod settings;
 mod route;
 mod identify;
+mod authorize;
+mod key;
 mod limit;
 mod cache;
 mod circuit;
@@ -51,6 +54,7 @@ mod grpc;
 mod interim;
 mod http2;
 
+pub use authorize::{KeySet, KeySetError, KeySource, Remote};
 pub use body::Body;
 pub use build::Parts;
 pub use interim::Interim;
@@ -73,6 +77,7 @@ use hyper::body::Incoming;
 use tokio::time::Instant;
 
 use answer::Answers;
+use authorize::Reserved;
 use cache::{Inbound, Way};
 use circuit::Guarded;
 use headers::Hop;
@@ -148,6 +153,7 @@ pub struct Proxy {
     answers: Answers,
     own: Own,
     identify: Identify,
+    reserved: Reserved,
     limiter: Limiter,
     upstreams: Vec<Rc<Guarded>>,
     recorder: Rc<Recorder>,
@@ -232,14 +238,25 @@ impl Proxy {
         if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
             return Ok(elsewhere);
         }
+        self.reserved.strip(&mut head.headers);
+        if let Some(guard) = &route.guard
+            && let Some(answer) = guard.admit(&mut record.context, &head).await?
+        {
+            record.context.decision = "forbidden";
+            return Ok(answer);
+        }
         sanity::length(&head.headers, route.max_body_bytes())?;
         if let Target::Forward { upstream } = &route.target {
             record.places.whole = self.upstreams[*upstream].admission().arrive()?;
         }
         route
             .limits
-            .take(&self.limiter, &mut record.context)
+            .take(&self.limiter, &mut record.context, &head.headers)
             .await?;
+        let path = match &route.guard {
+            Some(guard) => guard.take_credentials(&mut head, path),
+            None => path,
+        };
         let upstream = match &route.target {
             Target::Forward { upstream } => &self.upstreams[*upstream],
             Target::Split(split) => self.split(split, record, peer, &head),
@@ -353,6 +370,7 @@ impl Proxy {
                 logged: self.recorder.logged(&head.headers),
                 address,
                 client: self.identify.client(address),
+                identity: None,
                 protocol: protocol(head.version),
                 method: head.method.clone(),
                 uri: head.uri.clone(),

@@ -13,6 +13,7 @@ use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Uri};
 use tokio::time::Instant;
 
+use super::authorize::Identity;
 use super::deadline::Deadline;
 use super::grpc::Call;
 use super::limit::Told;
@@ -138,6 +139,8 @@ pub(super) struct Context {
     /// The address the request is from.
     pub(super) address: IpAddr,
     pub(super) client: ClientId,
+    /// Who is asking, where a route wants to know.
+    pub(super) identity: Option<Rc<Identity>>,
     pub(super) trace: Trace,
     /// Headers for the access line.
     pub(super) logged: Vec<Option<HeaderValue>>,
@@ -171,6 +174,7 @@ impl Context {
             request_id: self.request_id.clone(),
             address: self.address,
             client: self.client.clone(),
+            identity: self.identity.clone(),
             trace: self.trace.clone(),
             logged: Vec::new(),
             protocol: self.protocol,

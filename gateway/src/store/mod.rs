@@ -8,6 +8,7 @@ pub mod error;
 pub mod event;
 pub mod op;
 pub mod cache;
+pub mod api_key;
 pub mod health;
 mod limits;
 mod memory;
@@ -17,6 +18,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
+pub use self::api_key::{KeyHash, KeyRecord};
 pub use self::error::StoreError;
 pub use self::event::Event;
 pub use self::health::Health;
@@ -147,6 +149,39 @@ impl Store {
         match self {
             Self::Memory(memory) => Ok(memory.reports()),
             Self::Redis(redis) => redis.reports().await,
+        }
+    }
+
+    /// Whose an API key is, by its hash.
+    ///
+    /// # Errors
+    /// No answer.
+    pub async fn recognise(&self, hash: &KeyHash) -> Result<Option<KeyRecord>, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.recognise(hash)),
+            Self::Redis(redis) => redis.recognise(hash).await,
+        }
+    }
+
+    /// Makes an API key known; what was known of it before is gone.
+    ///
+    /// # Errors
+    /// It may be known or not.
+    pub async fn enroll(&self, hash: &KeyHash, record: &KeyRecord) -> Result<(), StoreError> {
+        match self {
+            Self::Memory(memory) => memory.enroll(hash, record),
+            Self::Redis(redis) => redis.enroll(hash, record).await,
+        }
+    }
+
+    /// Forgets an API key; whether there was one.
+    ///
+    /// # Errors
+    /// It may be known still.
+    pub async fn revoke(&self, hash: &KeyHash) -> Result<bool, StoreError> {
+        match self {
+            Self::Memory(memory) => Ok(memory.revoke(hash)),
+            Self::Redis(redis) => redis.revoke(hash).await,
         }
     }
 

@@ -40,11 +40,17 @@ pub enum Op {
     Purge,
     /// Read what was purged.
     Tags,
+    /// Find out whose an API key is.
+    Recognise,
+    /// Hand out an API key.
+    Enroll,
+    /// Withdraw an API key.
+    Revoke,
 }
 
 impl Op {
     /// Every kind, for registering metrics before the first call.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 20] = [
         Self::Take,
         Self::GiveBack,
         Self::Renew,
@@ -62,6 +68,9 @@ impl Op {
         Self::EndTurn,
         Self::Purge,
         Self::Tags,
+        Self::Recognise,
+        Self::Enroll,
+        Self::Revoke,
     ];
 
     /// The metric label.
@@ -85,6 +94,9 @@ impl Op {
             Self::EndTurn => "end_turn",
             Self::Purge => "purge",
             Self::Tags => "tags",
+            Self::Recognise => "recognise",
+            Self::Enroll => "enroll",
+            Self::Revoke => "revoke",
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct Metrics {
     pub split_requests: Family<Counter>,
     /// `gateway_retries_total{route,reason}`
     pub retries: Family<Counter>,
+    /// `gateway_auth_decisions_total{auth,result}`
+    pub auth_decisions: Family<Counter>,
     /// `gateway_hedges_total{route,outcome}`
     pub hedges: Family<Counter>,
     /// `gateway_retry_budget_exhausted_total{route}`
@@ -177,6 +179,12 @@ impl Metrics {
                 "gateway_retries_total",
                 "Attempts after the first, by what made them necessary.",
                 &["route", "reason"],
+            ),
+            auth_decisions: family(
+                registry,
+                "gateway_auth_decisions_total",
+                "What a way to let requests in found out about them.",
+                &["auth", "result"],
             ),
             hedges: family(
                 registry,

@@ -5,6 +5,7 @@
 //! back by guards. Must not: retry an attempt that reached the endpoint, know a route, a limit or a circuit.
 
 pub mod settings;
+pub mod fetch;
 mod body;
 mod idle;
 mod tls;

@@ -92,3 +92,42 @@ async fn a_hit_costs_a_token_too() {
     assert_eq!(statuses, [200, 200, 429]);
     assert_eq!(origin.count(), 1);
 }
+
+/// Who was let in is no longer seen in the request: what showed it has been taken off. It is one client's all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_answered_to_who_was_let_in_is_for_them_alone() {
+    use sha2::Digest as _;
+    use std::fmt::Write as _;
+    let keys = tempfile::NamedTempFile::new().unwrap();
+    let mut text = String::new();
+    for key in ["one", "two"] {
+        let hash: String = sha2::Sha256::digest(key)
+            .iter()
+            .map(|byte| format!("{byte:02x}"))
+            .collect();
+        writeln!(text, "[[keys]]\nid = \"{key}\"\nsha256 = \"{hash}\"").unwrap();
+    }
+    std::fs::write(keys.path(), text).unwrap();
+    let guard = format!(
+        "[auth.keys]\napi_keys = {{ file = \"{}\" }}\n",
+        keys.path().display()
+    );
+    for (cache, shared) in [
+        ("ttl = \"1h\"", false),
+        ("ttl = \"1h\", ignore_authorization = true", true),
+    ] {
+        let origin = Origin::start(|request, _| {
+            let subject = request.headers.get("x-authenticated-subject").unwrap();
+            Reply::new(subject.to_str().unwrap().to_owned())
+        })
+        .await;
+        let file = file(cache, &guard).replace("path =", "auth = [\"keys\"]\npath =");
+        let gateway = Gateway::from_file(&origin.url(), &file);
+        for key in ["one", "two", "one"] {
+            let answer = get(&gateway, "/x", &[("x-api-key", key)]).await;
+            assert_eq!(super::text(&answer), if shared { "one" } else { key });
+        }
+        assert_eq!(get(&gateway, "/x", &[]).await.status, 401);
+        assert_eq!(origin.count(), if shared { 1 } else { 3 });
+    }
+}

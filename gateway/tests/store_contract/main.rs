@@ -20,7 +20,7 @@ use gateway::policy::ids::{BucketId, ClientId, MAX_TEXT, ReplicaId};
 use gateway::policy::token_bucket::{Ask, BucketSpec};
 use gateway::policy::units::Micros;
 use gateway::store::settings::{Settings, StoreUrl};
-use gateway::store::{Event, Health, Store, op};
+use gateway::store::{Event, Health, KeyRecord, Store, op};
 use limits::{
     a_limit_whose_algorithm_changed_begins_anew, a_slot_is_held_while_it_is_renewed_and_no_longer,
     any_forgotten_limit_is_new_and_everybody_hears, every_limit_is_one_for_all_who_share_it,
@@ -96,6 +96,7 @@ contract![
     what_replicas_say_of_themselves_is_read_by_all,
     events_reach_every_listener,
     a_ping_is_answered,
+    an_api_key_is_known_by_its_hash_until_it_is_withdrawn,
     every_limit_is_one_for_all_who_share_it,
     requests_of_several_tokens_are_granted_whole,
     every_retry_after_is_true,
@@ -106,6 +107,29 @@ contract![
     a_limit_whose_algorithm_changed_begins_anew,
     a_slot_is_held_while_it_is_renewed_and_no_longer,
 ];
+
+async fn an_api_key_is_known_by_its_hash_until_it_is_withdrawn(world: &World) {
+    let (hash, other) = ([7; 32], [8; 32]);
+    assert_eq!(world.store.recognise(&hash).await, Ok(None));
+    let full = KeyRecord {
+        id: "alice".to_owned(),
+        plan: Some("pro".to_owned()),
+        expires: Some(4_000_000_000),
+    };
+    let bare = KeyRecord {
+        id: "bob".to_owned(),
+        plan: None,
+        expires: None,
+    };
+    world.store.enroll(&hash, &full).await.unwrap();
+    assert_eq!(world.other.recognise(&hash).await, Ok(Some(full)));
+    assert_eq!(world.other.recognise(&other).await, Ok(None));
+    world.store.enroll(&hash, &bare).await.unwrap();
+    assert_eq!(world.other.recognise(&hash).await, Ok(Some(bare)));
+    assert_eq!(world.other.revoke(&hash).await, Ok(true));
+    assert_eq!(world.store.recognise(&hash).await, Ok(None));
+    assert_eq!(world.store.revoke(&hash).await, Ok(false));
+}
 
 fn bucket(client: &str) -> BucketId {
     BucketId {

@@ -106,11 +106,14 @@ pub(super) async fn words(request: Request<Incoming>) -> Result<Words, Problem> 
 
 /// A name from the path.
 pub(super) fn name(text: &str) -> Result<String, Problem> {
-    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.');
+    // `@` stands before the plan of a limit.
+    let safe = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.' | b'@');
     if text.len() <= MOST_TEXT && text.bytes().all(safe) {
         return Ok(text.to_owned());
     }
-    Err(Problem::bad("names are letters, digits, `-`, `_` and `.`"))
+    Err(Problem::bad(
+        "names are letters, digits, `-`, `_`, `.` and `@`",
+    ))
 }
 
 /// One parameter of a query; it must be there.

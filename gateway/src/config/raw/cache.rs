@@ -5,7 +5,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::List;
-use super::scalar::{Scalar, Text};
+use super::scalar::Text;
 use crate::policy::units::{ByteSize, Micros};
 
 /// Kept answers, of all routes with `cache`.
@@ -56,13 +56,4 @@ pub(in super::super) struct CacheKey {
     pub(in super::super) headers: Option<List<Text<HeaderName>>>,
     /// Whether the host counts; absent: `true`.
     pub(in super::super) host: Option<bool>,
-}
-
-impl Scalar for HeaderName {
-    const EXPECTED: &'static str = "a header's name like `accept`";
-
-    fn parse(text: &str) -> Result<Self, String> {
-        text.parse()
-            .map_err(|_| format!("`{text}` is not a header's name: write one like `accept`"))
-    }
 }

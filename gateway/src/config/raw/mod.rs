@@ -9,6 +9,7 @@
 mod admin;
 mod answer;
 mod cache;
+mod auth;
 mod balance;
 mod endpoint;
 mod limit;
@@ -17,6 +18,7 @@ mod log;
 mod route;
 mod scalar;
 mod server;
+mod several;
 mod server_tls;
 mod sharing;
 mod store;
@@ -32,11 +34,12 @@ use serde::Deserialize;
 
 pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
+pub(super) use auth::{Addresses, ApiKeys, Auth, External, Jwt, ToHeader, Wanted};
 pub(super) use balance::{Checks, Dns, Ejection};
 pub(super) use cache::{Cache, CacheKey, RouteCache};
 pub(super) use endpoint::Endpoint;
 pub(super) use http2::Http2;
-pub(super) use limit::{Algorithm, Limit};
+pub(super) use limit::{Algorithm, Exempt, Limit};
 pub(super) use log::Log;
 pub(super) use route::{Budget, Hedge, Retry, Route};
 pub(super) use scalar::{Balance, SamplerName, Text};
@@ -70,6 +73,8 @@ pub(super) struct Raw {
     pub(super) traces: Traces,
     /// Upstreams by name: interchangeable endpoints behind one circuit.
     pub(super) upstreams: BTreeMap<String, Upstream>,
+    /// Ways to find out who is asking, or whether they may, by name.
+    pub(super) auth: BTreeMap<String, Auth>,
     /// Limits by name: what routes may ask of a client.
     pub(super) limits: BTreeMap<String, Limit>,
     /// Answers where no route has its own, and where no route takes the request.

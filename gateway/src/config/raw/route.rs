@@ -47,6 +47,9 @@ pub(in super::super) struct Route {
     pub(in super::super) redirect: Option<Redirect>,
     /// An answer that is always the same, instead of an upstream.
     pub(in super::super) respond: Option<Answer>,
+    /// Who is let in, by names of `[auth]`: all address lists must allow, then the first of the credentials that recognises what is shown
+    /// decides, then every external service must agree. Empty: everybody.
+    pub(in super::super) auth: Option<List<String>>,
     /// The limits a request must pass, all of them.
     pub(in super::super) limits: Option<List<String>>,
     /// Tokens one request costs.

@@ -17,12 +17,14 @@ use super::super::secret::{Password, Secret};
 use super::super::shape::nearest;
 use super::endpoint;
 use super::server::EncodedSlashes;
-use crate::limiter::settings::{KeySettings, OnStoreFailure};
+use crate::limiter::settings::OnStoreFailure;
 use crate::policy::circuit::Quorum;
 use crate::policy::grpc::GrpcStatus;
 use crate::policy::retry::{Jitter, Trouble};
 use crate::policy::units::{ByteSize, Micros, Rate, parse_span};
-use crate::proxy::settings::{Coding, CompressionLevel, DotSegments, DoubleSlashes, Underscores};
+use crate::proxy::settings::{
+    Coding, CompressionLevel, DotSegments, DoubleSlashes, OnFailure, Underscores,
+};
 use crate::server::{ClientAuth, TlsVersion};
 use crate::telemetry::settings::LogFormat;
 use crate::telemetry::traces::settings::ExportProtocol;
@@ -362,6 +364,7 @@ choice!(
     "drop" => Self::Drop,
     "allow" => Self::Allow
 );
+choice!(OnFailure, "a way to go on without an answer", "deny" => Self::Deny, "allow" => Self::Allow);
 choice!(Jitter, "a kind of jitter", "full" => Self::Full, "none" => Self::None);
 choice!(Trouble, "what a retry may follow",
     "connect" => Self::Connect, "reset" => Self::Reset, "timeout" => Self::Timeout);
@@ -386,7 +389,6 @@ choice!(
 choice!(TlsVersion, "a version of TLS that is spoken", "1.2" => Self::V12, "1.3" => Self::V13);
 choice!(ClientAuth, "a rule for client certificates", "none" => Self::None, "optional" => Self::Optional, "required" => Self::Required);
 choice!(LogFormat, "a log format", "json" => Self::Json, "text" => Self::Text);
-choice!(KeySettings, "a key to count by", "client" => Self::Client, "global" => Self::Global);
 choice!(
     OnStoreFailure,
     "a way to go on without the store",

@@ -3,17 +3,91 @@
 use std::time::Duration;
 
 use super::super::path::KeyPath;
-use super::super::raw::{Algorithm, Limit, Text};
+use super::super::raw::{Algorithm, Exempt, Limit, List, Text};
 use super::Check;
-use crate::limiter::settings::PolicySettings;
+use super::auth::networks;
+use crate::limiter::settings::{KeySettings, PolicySettings};
 use crate::policy::concurrency::{SlotsError, SlotsSpec};
 use crate::policy::limit::LimitSpec;
 use crate::policy::token_bucket::{BucketSpec, SpecError};
 use crate::policy::units::Micros;
 use crate::policy::window::{Counting, WindowError, WindowSpec};
+use crate::proxy::settings::{CountingSettings, ExemptSettings};
 
+/// Plans of one limit: each is a limit in every metric and every console.
+const MOST_PLANS: usize = 32;
 /// A token held longer than this would be forgotten rather than held ahead.
 const MAX_LEASE: Duration = Duration::from_secs(10);
+
+/// A limit with its plans.
+pub(super) struct Family {
+    /// The limit itself, then a limit for each plan.
+    pub(super) limits: Vec<PolicySettings>,
+    pub(super) counting: CountingSettings,
+}
+
+/// One limit, its plans, and who is exempt.
+pub(super) fn family(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    name: &str,
+    raw: Limit,
+) -> Option<Family> {
+    let exempt = exempt(check, &at.key("exempt"), raw.exempt.clone());
+    let mut limits = Vec::new();
+    let mut plans = Vec::new();
+    let mut figures = raw.plans.clone().unwrap_or_default();
+    if figures.len() > MOST_PLANS {
+        let message = format!("more than the {MOST_PLANS} plans allowed");
+        let _: Option<()> = check.problem(&at.key("plans"), &message);
+        figures.clear();
+    }
+    for (plan, figures) in figures {
+        let at = at.key("plans").key(&plan);
+        check.name(&at, &plan)?;
+        let variant = Limit {
+            capacity: figures.capacity.or(raw.capacity),
+            refill: figures.refill.or_else(|| raw.refill.clone()),
+            limit: figures.limit.or(raw.limit),
+            window: figures.window.or_else(|| raw.window.clone()),
+            ..raw.clone()
+        };
+        let variant = limit(check, &at, &format!("{name}@{plan}"), variant);
+        if let Some(variant) = variant {
+            plans.push((plan.into(), variant.name.clone()));
+            limits.push(variant);
+        }
+    }
+    let own = limit(check, at, name, raw)?;
+    let counting = CountingSettings {
+        limit: own.name.clone(),
+        exempt: exempt?,
+        plans,
+    };
+    limits.insert(0, own);
+    Some(Family { limits, counting })
+}
+
+fn exempt(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    raw: Option<Exempt>,
+) -> Option<Option<ExemptSettings>> {
+    let Some(raw) = raw else { return Some(None) };
+    let mut texts = |key: &str, list: Option<List<String>>| -> Option<Vec<String>> {
+        let listed = check.list(at, key, list.or_else(|| Some(Vec::new())))?;
+        Some(listed.into_iter().map(|(_, text)| text).collect())
+    };
+    let keys = texts("keys", raw.keys);
+    let subjects = texts("subjects", raw.subjects);
+    let addresses = raw.addresses.or_else(|| Some(Vec::new()));
+    let addresses = networks(check, at, "addresses", addresses);
+    Some(Some(ExemptSettings {
+        addresses: addresses?,
+        keys: keys?,
+        subjects: subjects?,
+    }))
+}
 
 /// One limit.
 pub(super) fn limit(
@@ -46,7 +120,7 @@ pub(super) fn limit(
     own?;
     Some(PolicySettings {
         name: name.into(),
-        key: key?.0,
+        key: KeySettings::of(key?.0),
         spec: spec?,
         leases: leases?,
         lease_lifetime: lease_lifetime?,

@@ -4,6 +4,7 @@
 
 mod answer;
 mod cache;
+mod auth;
 mod balance;
 mod circuit;
 mod concurrency;
@@ -78,13 +79,25 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let tunnel_idle_timeout = listener::tunnel(check, &raw.server);
     let server = listener::server(check, &raw.server);
     let admin = listener::admin(check, &raw.admin);
+    let shared = raw.store.url.is_some() || raw.store.url_file.is_some();
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
     let traces = traces::traces(check, raw.traces);
     let health = answer::health(check, raw.server.health);
     let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
-    let limits = check.named("limits", raw.limits, limit::limit);
+    let around = auth::Around {
+        known: &known,
+        shared,
+    };
+    let auth = check.named("auth", raw.auth, |check, at, name, raw| {
+        auth::auth(check, at, name, raw, around)
+    });
+    let families = check.named("limits", raw.limits, limit::family);
+    let counting = families.iter().map(|family| family.counting.clone());
+    let counting = counting.collect();
+    let limits = families.into_iter().flat_map(|family| family.limits);
+    let limits = limits.collect();
     let routes = route::routes(check, raw.routes, &known);
     let cache = cache::cache(check, raw.cache, &routes);
     Some(Config {
@@ -98,6 +111,8 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
         limits,
         proxy: proxy::settings::Settings {
             routes,
+            auth,
+            counting,
             answers: answers?,
             health: health?,
             identity: identity?,

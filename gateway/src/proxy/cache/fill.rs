@@ -117,7 +117,8 @@ impl Proxy {
         let Turn::Fill(mut fill) = kept.cache.begin(look, &reads.class, kept.store.as_ref()) else {
             return;
         };
-        let mut wish = reads.wish(&self.scheme(way.peer, &inbound.head), &inbound.head);
+        let scheme = self.scheme(way.peer, &inbound.head);
+        let mut wish = reads.wish(&scheme, &inbound.head, way.route.guard.is_some());
         let mut head = inbound.head.clone();
         head.method = Method::GET;
         let Inbound {

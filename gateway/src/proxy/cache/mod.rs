@@ -128,7 +128,7 @@ impl Proxy {
         inbound: Inbound,
     ) -> Result<Response<Body>, Refusal> {
         let scheme = self.scheme(way.peer, &inbound.head);
-        let wish = reads.wish(&scheme, &inbound.head);
+        let wish = reads.wish(&scheme, &inbound.head, way.route.guard.is_some());
         let near = &cache.kept.cache;
         let deadline = Instant::now() + near.settings().fill_timeout;
         let deadline = record.deadline().map_or(deadline, |end| end.min(deadline));

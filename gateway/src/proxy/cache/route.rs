@@ -118,13 +118,15 @@ impl Reads {
         }
     }
 
-    pub(super) fn wish(&self, scheme: &str, head: &Head) -> Wish {
+    /// `is_guarded`: who asked was let in by what they showed, which may have been taken off since.
+    pub(super) fn wish(&self, scheme: &str, head: &Head, is_guarded: bool) -> Wish {
         let directives = if self.settings.obey_clients {
             Directives::of_request(&head.headers)
         } else {
             Directives::default()
         };
-        let asked = Asked::of(&head.headers, &directives);
+        let mut asked = Asked::of(&head.headers, &directives);
+        asked.authorized |= is_guarded;
         Wish {
             target: key(&self.settings.key, scheme, head),
             personal: asked.authorized && !self.settings.rules.ignore_authorization,

@@ -22,6 +22,7 @@ pub(super) use hosts::{asked as asked_host, name as host_name};
 use self::hosts::Hosts;
 use self::tree::Tree;
 use super::answer::{Answer, Answers};
+use super::authorize::Guard;
 use super::compress::Compression;
 use super::cors::{self, Cors};
 use super::edits::Edits;
@@ -39,6 +40,8 @@ use super::split::Split;
 pub(super) struct Route {
     pub(super) settings: RouteSettings,
     pub(super) target: Target,
+    /// Who is let in; none: everybody.
+    pub(super) guard: Option<Guard>,
     pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
     pub(super) answers: Answers,
@@ -97,12 +100,12 @@ pub enum RouteError {
         /// What is wrong with it.
         reason: String,
     },
-    /// A limit or an upstream nobody defined.
+    /// A limit, an upstream or an auth nobody defined.
     #[error("route `{route}`: there is no {kind} `{name}`")]
     Missing {
         /// The route's name.
         route: String,
-        /// `limit` or `upstream`.
+        /// `limit`, `upstream` or `auth`.
         kind: &'static str,
         /// The name that stands for nothing.
         name: String,
@@ -247,6 +250,7 @@ impl Route {
         Ok(Self {
             keeps_parameters: speaks
                 || answers.have_parameters()
+                || limits.have_parameters()
                 || edits.any(Edits::has_parameters),
             https: settings.https.map(Redirect::to_https),
             mirror: None,
@@ -260,11 +264,18 @@ impl Route {
             cache: None,
             settings,
             target,
+            guard: None,
             limits,
             metrics,
             retries: None,
             hedges: None,
         })
+    }
+
+    /// The same route with somebody at the door.
+    pub(super) fn guarded(mut self, guard: Option<Guard>) -> Self {
+        self.guard = guard;
+        self
     }
 
     /// The route with more than one attempt.

@@ -2,6 +2,8 @@
 
 mod answers;
 mod cache;
+mod auth;
+mod counting;
 mod compression;
 mod cors;
 mod matching;
@@ -16,9 +18,14 @@ use std::time::Duration;
 use ipnet::IpNet;
 
 pub use answers::{AnswerKind, AnswerSettings, AnswersSettings};
+pub use auth::{
+    AddressesSettings, ApiKeysSettings, AuthKind, AuthSettings, BasicSettings, EnrolledKey,
+    ExternalSettings, JwtSettings, OnFailure,
+};
 pub use cache::CacheSettings;
 pub use compression::{Coding, CompressionLevel, CompressionSettings};
 pub use cors::{CorsHeaders, CorsOrigin, CorsOrigins, CorsSettings};
+pub use counting::{CountingSettings, ExemptSettings};
 pub use matching::{HeaderMatch, HostPattern, ValueMatch};
 pub use mirror::MirrorSettings;
 pub use pattern::{MAX_PARAMETERS, Pattern, PatternError, Segment};
@@ -33,6 +40,10 @@ pub use target::{
 pub struct Settings {
     /// The routes, in the order written.
     pub routes: Vec<RouteSettings>,
+    /// Ways to find out who is asking, for routes to name.
+    pub auth: Vec<AuthSettings>,
+    /// Whom limits count otherwise, or not at all.
+    pub counting: Vec<CountingSettings>,
     /// Answers where no route has its own.
     pub answers: AnswersSettings,
     /// The gateway's own answer about itself.

@@ -1,5 +1,6 @@
 //! One route as configured. Must not: match anything.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::Method;
@@ -31,6 +32,8 @@ pub struct RouteSettings {
     pub target: TargetSettings,
     /// Where requests that came unencrypted are sent instead.
     pub https: Option<http::StatusCode>,
+    /// Who is let in: names of ways to find out. Empty: everybody.
+    pub auth: Vec<Arc<str>>,
     /// The limits a request must pass, all of them.
     pub limits: Vec<PolicyName>,
     /// Tokens one request costs.
@@ -74,6 +77,7 @@ impl Default for RouteSettings {
             methods: Vec::new(),
             target: TargetSettings::Upstream("".into()),
             https: None,
+            auth: Vec::new(),
             limits: Vec::new(),
             cost: 1,
             timeout: None,

@@ -7,6 +7,7 @@ mod buckets;
 mod cache;
 mod circuit;
 mod clock;
+mod keys;
 mod limits;
 mod replicas;
 mod reports;
@@ -18,12 +19,14 @@ use tokio::sync::broadcast;
 use self::cache::Cache;
 use self::circuit::Circuits;
 use self::clock::Clock;
+use self::keys::ApiKeys;
 use self::limits::Limits;
 use self::replicas::Replicas;
 use self::reports::Reports;
-use super::Fleet;
+use super::api_key::{KeyHash, KeyRecord};
 use super::cache::{Keep, Recall, Recalled, VariantId};
 use super::event::Event;
+use super::{Fleet, StoreError};
 use crate::policy::cacheability::Digest;
 use crate::policy::circuit::{CircuitSpec, Command, View};
 use crate::policy::ids::{ReplicaId, UpstreamName};
@@ -44,6 +47,7 @@ struct Inner {
     replicas: Replicas,
     reports: Reports,
     cache: Cache,
+    api_keys: ApiKeys,
     events: broadcast::Sender<Event>,
 }
 
@@ -58,6 +62,7 @@ impl Memory {
             replicas: Replicas::default(),
             reports: Reports::default(),
             cache: Cache::default(),
+            api_keys: ApiKeys::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
     }
@@ -127,6 +132,18 @@ impl Memory {
 
     pub(super) fn tags(&self) -> Vec<(String, u64)> {
         self.0.cache.tags()
+    }
+
+    pub(super) fn recognise(&self, hash: &KeyHash) -> Option<KeyRecord> {
+        self.0.api_keys.recognise(hash)
+    }
+
+    pub(super) fn enroll(&self, hash: &KeyHash, record: &KeyRecord) -> Result<(), StoreError> {
+        self.0.api_keys.enroll(hash, record)
+    }
+
+    pub(super) fn revoke(&self, hash: &KeyHash) -> bool {
+        self.0.api_keys.revoke(hash)
     }
 
     pub(super) fn publish(&self, event: &Event) {

@@ -5,6 +5,7 @@
 
 use crate::policy::cacheability::Digest;
 use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
+use crate::store::api_key::{KeyHash, hexadecimal};
 
 /// Makes names under one prefix.
 #[derive(Clone, Debug)]
@@ -68,6 +69,10 @@ impl Keys {
 
     pub(super) fn tags(&self) -> String {
         format!("{}cache-tags", self.root)
+    }
+
+    pub(super) fn api_key(&self, hash: &KeyHash) -> String {
+        format!("{}apikey:{}", self.root, hexadecimal(hash))
     }
 
     pub(super) fn probe(&self) -> String {

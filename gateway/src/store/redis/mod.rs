@@ -7,6 +7,7 @@
 //! `PING` to each.
 
 mod cache;
+mod api_keys;
 mod call;
 mod circuit;
 mod classify;

@@ -9,10 +9,13 @@ mod path;
 mod retry;
 mod target;
 
+pub(super) use target::upstream;
+
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use super::super::path::KeyPath;
-use super::super::raw::{List, Raw, Route};
+use super::super::raw::{Limit, List, Raw, Route};
 use super::super::shape::nearest;
 use super::{Check, answer, header};
 use matching::Matching;
@@ -26,6 +29,7 @@ const MAX_ROUTES: usize = 10_000;
 
 /// The names that routes can refer to, and the capacities their costs must fit.
 pub(super) struct Known {
+    auth: BTreeSet<String>,
     upstreams: BTreeSet<String>,
     limits: BTreeMap<String, Option<u64>>,
     purgeable: BTreeSet<String>,
@@ -35,12 +39,44 @@ impl Known {
     pub(super) fn of(raw: &Raw) -> Self {
         let limits = raw.limits.iter();
         Self {
+            auth: raw.auth.keys().cloned().collect(),
             upstreams: raw.upstreams.keys().cloned().collect(),
             purgeable: cache::purgeable(&raw.routes),
             limits: limits
-                .map(|(name, limit)| (name.clone(), limit.capacity.or(limit.limit)))
+                .map(|(name, limit)| (name.clone(), least(limit)))
                 .collect(),
         }
+    }
+}
+
+/// The capacity of a limit's smallest bucket.
+fn least(limit: &Limit) -> Option<u64> {
+    let plans = limit.plans.iter().flatten();
+    let capacities = plans.filter_map(|(_, plan)| plan.capacity.or(plan.limit));
+    capacities.chain(limit.capacity.or(limit.limit)).min()
+}
+
+impl Known {
+    /// The ways in of those names.
+    fn auth(
+        &self,
+        check: &mut Check<'_>,
+        at: &KeyPath,
+        raw: Option<List<String>>,
+    ) -> Option<Vec<Arc<str>>> {
+        let mut auth = Vec::new();
+        for (place, name) in check.list(at, "auth", raw.or_else(|| Some(Vec::new())))? {
+            let defined = KeyPath::default().key("auth").key(&name);
+            if self.auth.contains(&name) {
+                auth.push(name.into());
+            } else if !check.tree.is_faulty(&defined) {
+                let hint = nearest(&name, self.auth.iter().map(String::as_str));
+                let message = format!("there is no auth `{name}`{hint}");
+                // A route that would have stood open must not start.
+                return check.problem(&place, &message);
+            }
+        }
+        Some(auth)
     }
 }
 
@@ -89,6 +125,7 @@ fn route(
     let path = path::path(check, at, raw.path, &matching, &mut taken.paths);
     let onward = path::onward(check, at, raw.rewrite, raw.strip_prefix, path.as_deref());
     let led = target.checked(check, at, path.as_deref(), known);
+    let auth = known.auth(check, at, raw.auth);
     let limits = limits(check, at, raw.limits, raw.cost, known);
     let cost = match check.set(at, "cost", raw.cost) {
         Some(0) => check.problem(
@@ -123,6 +160,7 @@ fn route(
         methods: matching.methods?,
         target: led.target,
         https: led.https,
+        auth: auth?,
         limits: limits?,
         cost: cost?,
         timeout: timeout?,

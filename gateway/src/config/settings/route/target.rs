@@ -113,7 +113,7 @@ impl Written {
 }
 
 /// The name of an upstream that exists.
-pub(super) fn upstream(
+pub(in super::super) fn upstream(
     check: &mut Check<'_>,
     place: &KeyPath,
     name: &str,
