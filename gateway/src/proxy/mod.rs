@@ -284,50 +284,6 @@ impl Proxy {
         })
     }
 
-    /// The upstream's answer.
-    async fn forward(
-        &self,
-        record: &mut Record,
-        way: Way<'_>,
-        inbound: Inbound,
-    ) -> Result<Response<Body>, Refusal> {
-        let Inbound { head, path, body } = inbound;
-        let Way {
-            peer,
-            route,
-            upstream,
-        } = way;
-        let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
-        let switches = protocol.is_some();
-        let must_switch = http2::is_switch(&head);
-        let version = head.version;
-        let mut request = self.outgoing(record, peer, head, path, body, protocol);
-        if upstream.upstream().passes_interim() && version == Version::HTTP_11 {
-            peer.interim.listen(&mut request);
-        }
-        record.context.upstream = Some(upstream.name().clone());
-        let copy = route.mirror.as_ref();
-        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
-        let attempts = attempts::attempts(
-            &mut record.context,
-            &mut record.places,
-            route,
-            upstream,
-            request,
-        );
-        let received = attempts.await;
-        if let Some(copy) = copy {
-            copy.send();
-        }
-        let (received, late) = received?;
-        let response = self.incoming(record, peer, received, late, switches)?;
-        // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
-        if must_switch && response.status().is_success() {
-            return Err(Refusal::AmbiguousResponse);
-        }
-        Ok(response)
-    }
-
     /// The gateway's answer in place of the upstream's, or the route's own in place of the gateway's.
     fn refuse(
         &self,
