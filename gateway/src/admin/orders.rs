@@ -45,6 +45,8 @@ pub enum Order {
     Purge(Purge),
     /// Change this replica's log level.
     LogLevel(String),
+    /// Read the configuration again.
+    Reload,
     /// Take this replica out of rotation: readiness fails, requests are still served.
     Drain,
 }

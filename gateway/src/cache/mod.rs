@@ -40,15 +40,19 @@ const PASS_FOR: Duration = Duration::from_secs(2);
 /// The cache of one process.
 #[derive(Debug)]
 pub struct Cache {
-    memory: Memory,
-    fills: Fills,
     tags: Tags,
     settings: Settings,
+    memory: Arc<Memory>,
+    fills: Arc<Fills>,
     /// Whether the store's generations are known: before, nothing of the store's is used.
     informed: AtomicBool,
-    collecting: AtomicUsize,
-    owed: Owed,
+    collecting: Arc<AtomicUsize>,
+    owed: Arc<Owed>,
 }
+
+/// How much a process keeps, under whichever configuration.
+#[derive(Clone, Debug)]
+pub struct Usage(Arc<Memory>);
 
 /// What tells answers of one route apart, beside their targets.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -103,14 +107,35 @@ impl Cache {
     #[must_use]
     pub fn new(settings: Settings) -> Arc<Self> {
         Arc::new(Self {
-            memory: Memory::new(settings.memory, settings.max_object),
-            fills: Fills::default(),
+            memory: Arc::new(Memory::new(settings.memory, settings.max_object)),
+            fills: Arc::default(),
             tags: Tags::new(&settings.tags),
             informed: AtomicBool::new(false),
-            collecting: AtomicUsize::new(0),
-            owed: Owed::default(),
+            collecting: Arc::default(),
+            owed: Arc::default(),
             settings,
         })
+    }
+
+    /// The same cache under another configuration, with all it keeps. Its size stays as it was.
+    #[must_use]
+    pub fn renewed(&self, settings: &Settings) -> Arc<Self> {
+        Arc::new(Self {
+            tags: self.tags.renewed(&settings.tags),
+            settings: settings.clone(),
+            memory: Arc::clone(&self.memory),
+            fills: Arc::clone(&self.fills),
+            // A tag that is new here may have been purged elsewhere.
+            informed: AtomicBool::new(false),
+            collecting: Arc::clone(&self.collecting),
+            owed: Arc::clone(&self.owed),
+        })
+    }
+
+    /// How much it keeps.
+    #[must_use]
+    pub fn usage(&self) -> Usage {
+        Usage(Arc::clone(&self.memory))
     }
 
     /// How it is configured.
@@ -212,23 +237,25 @@ impl Cache {
         self.fills.void(target);
         self.memory.forget(target);
     }
+}
 
+impl Usage {
     /// Bytes kept, what it costs to keep them included.
     #[must_use]
     pub fn bytes(&self) -> u64 {
-        self.memory.bytes()
+        self.0.bytes()
     }
 
     /// Answers kept, and places without one.
     #[must_use]
     pub fn entries(&self) -> usize {
-        self.memory.entries()
+        self.0.entries()
     }
 
     /// Answers pushed out so far.
     #[must_use]
     pub fn evictions(&self) -> u64 {
-        self.memory.evictions()
+        self.0.evictions()
     }
 }
 

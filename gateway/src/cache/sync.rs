@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::{MissedTickBehavior, interval, sleep};
@@ -56,23 +56,24 @@ impl Owed {
     }
 }
 
-/// Keeps a cache up to date with the fleet's purges, for ever.
-pub async fn sync(cache: &Cache, store: &Store) {
-    tokio::join!(listen(cache, store), poll(cache, store));
+/// Keeps the cache that is in force up to date with the fleet's purges, for ever.
+pub async fn sync(current: impl Fn() -> Arc<Cache>, store: &Store) {
+    tokio::join!(listen(&current, store), poll(&current, store));
 }
 
-async fn listen(cache: &Cache, store: &Store) {
+async fn listen(current: &impl Fn() -> Arc<Cache>, store: &Store) {
     let mut has_listened = false;
     loop {
         if let Ok(mut events) = store.subscribe().await {
             if std::mem::replace(&mut has_listened, true) {
+                let cache = current();
                 // Something may have been said while nobody listened.
                 cache.fills.void_all();
                 cache.memory.clear();
             }
-            look(cache, store).await;
+            look(&current(), store).await;
             while let Some(event) = events.next().await {
-                hear(cache, &event);
+                hear(&current(), &event);
             }
         }
         sleep(AGAIN_AFTER).await;
@@ -87,13 +88,14 @@ fn hear(cache: &Cache, event: &Event) {
     }
 }
 
-async fn poll(cache: &Cache, store: &Store) {
+async fn poll(current: &impl Fn() -> Arc<Cache>, store: &Store) {
     let mut ticks = interval(POLL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        if look(cache, store).await {
-            pay(cache, store).await;
+        let cache = current();
+        if look(&cache, store).await {
+            pay(&cache, store).await;
         }
     }
 }

@@ -3,12 +3,16 @@
 //! Guarantees: a generation only grows, so that a message that comes late or twice changes nothing. The names are those of the
 //! configuration: nothing a client says adds one. Must not: wait for anybody.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The names and their generations.
 #[derive(Debug)]
 pub(super) struct Tags {
-    known: Box<[(Box<str>, AtomicU64)]>,
+    /// In the order in which they became known, which never changes: a stamp speaks of places.
+    known: Box<[(Arc<str>, Arc<AtomicU64>)]>,
+    places: BTreeMap<Arc<str>, Tag>,
 }
 
 /// A tag, by its place.
@@ -21,22 +25,36 @@ pub struct Stamp(Box<[(Tag, u64)]>);
 
 impl Tags {
     pub(super) fn new(names: &[String]) -> Self {
-        let mut names = names.to_vec();
-        names.sort_unstable();
-        names.dedup();
-        let known = names
-            .into_iter()
-            .map(|name| (name.into_boxed_str(), AtomicU64::new(0)));
+        Self::after(&[], names)
+    }
+
+    /// The same and those of `names` that are new. What is stamped already stays stamped; generations are the same ones.
+    pub(super) fn renewed(&self, names: &[String]) -> Self {
+        Self::after(&self.known, names)
+    }
+
+    fn after(known: &[(Arc<str>, Arc<AtomicU64>)], names: &[String]) -> Self {
+        let mut known = known.to_vec();
+        let mut places: BTreeMap<_, _> = known
+            .iter()
+            .enumerate()
+            .map(|(place, (name, _))| (Arc::clone(name), Tag(place)))
+            .collect();
+        for name in names {
+            if !places.contains_key(name.as_str()) {
+                let name: Arc<str> = name.as_str().into();
+                places.insert(Arc::clone(&name), Tag(known.len()));
+                known.push((name, Arc::default()));
+            }
+        }
         Self {
-            known: known.collect(),
+            known: known.into(),
+            places,
         }
     }
 
     pub(super) fn find(&self, name: &str) -> Option<Tag> {
-        let place = self
-            .known
-            .binary_search_by(|(known, _)| (**known).cmp(name));
-        place.ok().map(Tag)
+        self.places.get(name).copied()
     }
 
     pub(super) fn name(&self, tag: Tag) -> &str {
@@ -119,5 +137,15 @@ mod tests {
             .collect();
         assert_eq!(tags.read(&words), Some(after));
         assert_eq!(tags.read(&[("tag:unknown".to_owned(), 1)]), None);
+    }
+
+    #[test]
+    fn another_configuration_keeps_what_was_stamped() {
+        let before = Tags::new(&["tag:b".to_owned()]);
+        let stamp = before.stamp(&[before.find("tag:b").unwrap()]);
+        let after = before.renewed(&["tag:a".to_owned(), "tag:b".to_owned()]);
+        assert!(after.find("tag:a").is_some() && after.holds(&stamp));
+        after.learn("tag:b", 7);
+        assert!(!after.holds(&stamp) && !before.holds(&stamp));
     }
 }

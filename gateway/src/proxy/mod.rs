@@ -53,6 +53,9 @@ mod spans;
 mod grpc;
 mod interim;
 mod http2;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use authorize::{KeySet, KeySetError, KeySource, Remote};
 pub use body::Body;
@@ -90,6 +93,7 @@ use sanity::Asked;
 use settings::Strictness;
 
 use crate::limiter::Limiter;
+use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::UploadBounds;
 
@@ -162,16 +166,13 @@ pub struct Proxy {
     uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: Arc<Metrics>,
+    store: Store,
     shared: Arc<Shared>,
 }
 
 impl Proxy {
     /// The shell: answers every request, whatever happens, and records it.
-    pub async fn handle(
-        self: &Rc<Self>,
-        peer: &Peer,
-        request: Request<Incoming>,
-    ) -> Response<Body> {
+    pub async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
         let (head, body) = request.into_parts();
         let mut record = Box::new(self.begin(peer, &head));
         let is_h1 = head.version < Version::HTTP_2;
@@ -208,7 +209,7 @@ impl Proxy {
 
     /// The straight line.
     async fn steps(
-        self: &Rc<Self>,
+        &self,
         record: &mut Record,
         peer: &Peer,
         mut head: Head,

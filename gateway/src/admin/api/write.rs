@@ -20,7 +20,7 @@ pub(super) fn knows(steps: &[&str]) -> bool {
         ["limits", _, "reset"]
             | ["circuits", _, "open" | "close" | "reset"]
             | ["cache", "purge"]
-            | ["log-level" | "drain"]
+            | ["log-level" | "drain" | "reload"]
     )
 }
 
@@ -49,6 +49,7 @@ impl Api {
                 let level = words.required("level", words.level.as_deref())?;
                 ("log-level", level.clone(), Order::LogLevel(level))
             }
+            ["reload"] => ("reload", "this replica".to_owned(), Order::Reload),
             ["drain"] => ("drain", "this replica".to_owned(), Order::Drain),
             _ => return Ok(None),
         };

@@ -24,7 +24,7 @@ impl Proxy {
     /// Asks for this client alone. `base` may stand in for an error.
     #[expect(clippy::too_many_arguments, reason = "what the step before found out")]
     pub(super) async fn alone(
-        self: &Rc<Self>,
+        &self,
         record: &mut Record,
         way: Way<'_>,
         cache: &RouteCache,
@@ -51,7 +51,7 @@ impl Proxy {
     /// Asks for all, after asking the fleet.
     #[expect(clippy::too_many_arguments, reason = "what the step before found out")]
     pub(super) async fn fill(
-        self: &Rc<Self>,
+        &self,
         record: &mut Record,
         way: Way<'_>,
         cache: &RouteCache,
@@ -104,7 +104,7 @@ impl Proxy {
 
     /// Asks again for what was answered stale, unless somebody does.
     pub(super) fn refresh(
-        self: &Rc<Self>,
+        &self,
         record: &Record,
         way: Way<'_>,
         cache: &RouteCache,

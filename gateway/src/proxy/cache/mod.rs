@@ -87,7 +87,7 @@ impl Proxy {
 
     /// The answer of a route that keeps answers, or whose requests purge some.
     pub(super) async fn cached(
-        self: &Rc<Self>,
+        &self,
         record: &mut Record,
         way: Way<'_>,
         cache: &RouteCache,
@@ -120,7 +120,7 @@ impl Proxy {
     }
 
     async fn read(
-        self: &Rc<Self>,
+        &self,
         record: &mut Record,
         way: Way<'_>,
         cache: &RouteCache,

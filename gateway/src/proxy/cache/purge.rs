@@ -3,8 +3,6 @@
 //! Guarantees: the target of a successful unsafe request is purged under every key it may have (RFC 9111, section 4.4), where its answer
 //! leads on the same host, and what the route names with it; who reads through this replica afterwards reads what was written. Must not: fail the write because of it.
 
-use std::rc::Rc;
-
 use http::header::{CONTENT_LOCATION, LOCATION};
 use http::request::Parts as Head;
 use http::{HeaderMap, Response, Uri};
@@ -19,7 +17,7 @@ use crate::proxy::{Body, Proxy};
 impl Proxy {
     /// The answer to an unsafe request.
     pub(super) async fn written(
-        self: &Rc<Self>,
+        &self,
         record: &mut Record,
         way: Way<'_>,
         cache: &RouteCache,
