@@ -91,7 +91,10 @@ pub(super) async fn attempts(
             return Err(Refusal::UpstreamTimeout);
         }
         let sharing = RefCell::new(&mut *context);
-        let permit = upstream.admit(&sharing).await?;
+        let permit = match route.settings.circuit {
+            true => upstream.admit(&sharing).await?,
+            false => upstream.pass_by(),
+        };
         let Some(request) = plan.request() else {
             return Err(Refusal::NoEndpoint);
         };

@@ -198,9 +198,12 @@ fn routes(
     own.retain(|(_, path, _)| !taken(path));
     for (name, path, local) in own {
         let metrics = RouteMetrics::new(&parts.metrics, &name.into());
-        let route = local_route(name, path);
-        let target = Target::Local(local);
-        routes.push(Route::new(route, target, Limits::none(), metrics)?);
+        let mut route = local_route(name, path);
+        if name == "health" {
+            route.limits.clone_from(&settings.health.limits);
+        }
+        let limits = Limits::new(rules, &route)?;
+        routes.push(Route::new(route, Target::Local(local), limits, metrics)?);
     }
     Ok(routes)
 }

@@ -37,7 +37,8 @@ pub(super) struct Guarded {
 #[derive(Debug)]
 pub(super) struct Permit<'a> {
     guarded: &'a Rc<Guarded>,
-    inner: breaker::Permit<'a>,
+    /// None for an attempt that the circuit neither allows nor hears of.
+    inner: Option<breaker::Permit<'a>>,
     started: Instant,
 }
 
@@ -84,6 +85,15 @@ impl Guarded {
         self.circuit.is_shut()
     }
 
+    /// Leave for one attempt of a route that passes the circuit by.
+    pub(super) fn pass_by(self: &Rc<Self>) -> Permit<'_> {
+        Permit {
+            guarded: self,
+            inner: None,
+            started: Instant::now(),
+        }
+    }
+
     /// Leave for one attempt, or a refusal that costs the upstream nothing.
     pub(super) async fn admit(
         self: &Rc<Self>,
@@ -99,7 +109,7 @@ impl Guarded {
                 }
                 Ok(Permit {
                     guarded: self,
-                    inner,
+                    inner: Some(inner),
                     started: Instant::now(),
                 })
             }
@@ -130,13 +140,12 @@ impl Permit<'_> {
             Ok(response) if upstream.is_failure(response) => Outcome::Failure,
             Ok(_) => Outcome::Success,
         };
-        let ticket = self.inner.ticket();
+        let inner = self.inner?;
+        let ticket = inner.ticket();
         // Of the others the fleet is told together, or not at all.
-        let tells = outcome == Outcome::Failure || self.inner.is_probe();
+        let tells = outcome == Outcome::Failure || inner.is_probe();
         let telling = (tells && context.borrow().trace.is_recording()).then(Instant::now);
-        self.inner
-            .report(store, outcome, self.started.elapsed())
-            .await;
+        inner.report(store, outcome, self.started.elapsed()).await;
         if let Some(begun) = telling {
             let told = spans::store("circuit_report", upstream.name().as_str(), begun, true);
             context.borrow_mut().trace.called(None, told);

@@ -78,6 +78,7 @@ impl Limits {
     }
 
     /// No limits.
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn none() -> Self {
         Self {
             entries: Vec::new(),

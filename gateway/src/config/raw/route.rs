@@ -50,6 +50,8 @@ pub(in super::super) struct Route {
     /// Who is let in, by names of `[auth]`: all address lists must allow, then the first of the credentials that recognises what is shown
     /// decides, then every external service must agree. Empty: everybody.
     pub(in super::super) auth: Option<List<String>>,
+    /// Whether the upstream's circuit is asked and told; absent: `true`. `false` is for what must get through, like switching a service on again.
+    pub(in super::super) circuit: Option<bool>,
     /// The limits a request must pass, all of them.
     pub(in super::super) limits: Option<List<String>>,
     /// Tokens one request costs.

@@ -101,4 +101,6 @@ pub(in super::super) struct Health {
     pub(in super::super) body: Option<String>,
     /// Whether it is a 503 while a circuit of any upstream is not closed.
     pub(in super::super) fail_when_open: Option<bool>,
+    /// The limits it is counted under; absent: none.
+    pub(in super::super) limits: Option<List<String>>,
 }

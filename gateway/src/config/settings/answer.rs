@@ -4,6 +4,7 @@ use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::super::path::KeyPath;
 use super::super::raw::{Answer, Answers, Health, Value};
+use super::route::{self, Known};
 use super::{Check, header};
 use crate::proxy::settings::{
     AnswerKind, AnswerSettings, AnswersSettings, HealthSettings, Pattern, PatternError,
@@ -113,7 +114,11 @@ fn body(check: &mut Check<'_>, at: &KeyPath, body: String) -> Option<String> {
 }
 
 /// `server.health`.
-pub(super) fn health(check: &mut Check<'_>, raw: Option<Health>) -> Option<HealthSettings> {
+pub(super) fn health(
+    check: &mut Check<'_>,
+    raw: Option<Health>,
+    known: &Known,
+) -> Option<HealthSettings> {
     let at = KeyPath::default().key("server");
     let raw = check.set(&at, "health", raw)?;
     let at = at.key("health");
@@ -131,10 +136,12 @@ pub(super) fn health(check: &mut Check<'_>, raw: Option<Health>) -> Option<Healt
     let text = check.set(&at, "body", raw.body);
     let body = text.and_then(|text| body(check, &at, text));
     let fail_when_open = check.set(&at, "fail_when_open", raw.fail_when_open);
+    let limits = route::limits(check, &at, raw.limits, Some(1), known);
     Some(HealthSettings {
         path: path?,
         content_type: content_type?,
         body: body?,
         fail_when_open: fail_when_open?,
+        limits: limits?,
     })
 }

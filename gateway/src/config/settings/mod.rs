@@ -83,7 +83,7 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let store = store::store(check, raw.store);
     let log = log::log(check, raw.log);
     let traces = traces::traces(check, raw.traces);
-    let health = answer::health(check, raw.server.health);
+    let health = answer::health(check, raw.server.health, &known);
     let answers = answer::top(check, raw.answers);
     let upstreams = check.named("upstreams", raw.upstreams, upstream::upstream);
     let around = auth::Around {

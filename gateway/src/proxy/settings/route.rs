@@ -34,6 +34,8 @@ pub struct RouteSettings {
     pub https: Option<http::StatusCode>,
     /// Who is let in: names of ways to find out. Empty: everybody.
     pub auth: Vec<Arc<str>>,
+    /// Whether the upstream's circuit is asked and told.
+    pub circuit: bool,
     /// The limits a request must pass, all of them.
     pub limits: Vec<PolicyName>,
     /// Tokens one request costs.
@@ -78,6 +80,7 @@ impl Default for RouteSettings {
             target: TargetSettings::Upstream("".into()),
             https: None,
             auth: Vec::new(),
+            circuit: true,
             limits: Vec::new(),
             cost: 1,
             timeout: None,

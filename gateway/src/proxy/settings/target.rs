@@ -5,7 +5,7 @@ use std::fmt;
 use http::{HeaderName, HeaderValue, StatusCode};
 
 use super::AnswerSettings;
-use crate::policy::ids::UpstreamName;
+use crate::policy::ids::{PolicyName, UpstreamName};
 
 /// Where a route leads.
 #[derive(Clone, Debug)]
@@ -97,4 +97,6 @@ pub struct HealthSettings {
     pub body: String,
     /// Whether an open circuit makes it a 503.
     pub fail_when_open: bool,
+    /// The limits it is counted under.
+    pub limits: Vec<PolicyName>,
 }

@@ -126,6 +126,7 @@ fn route(
     let onward = path::onward(check, at, raw.rewrite, raw.strip_prefix, path.as_deref());
     let led = target.checked(check, at, path.as_deref(), known);
     let auth = known.auth(check, at, raw.auth);
+    let circuit = raw.circuit.unwrap_or(true);
     let limits = limits(check, at, raw.limits, raw.cost, known);
     let cost = match check.set(at, "cost", raw.cost) {
         Some(0) => check.problem(
@@ -161,6 +162,7 @@ fn route(
         target: led.target,
         https: led.https,
         auth: auth?,
+        circuit,
         limits: limits?,
         cost: cost?,
         timeout: timeout?,
@@ -193,7 +195,7 @@ fn name(
     Some(name)
 }
 
-fn limits(
+pub(super) fn limits(
     check: &mut Check<'_>,
     at: &KeyPath,
     raw: Option<List<String>>,
