@@ -6,6 +6,7 @@
 mod common;
 mod background;
 mod issuers;
+mod inherited;
 mod listen;
 mod live;
 mod needs_restart;
@@ -15,6 +16,8 @@ mod operate;
 mod report;
 mod reload;
 mod replica;
+mod signals;
+mod upgrade;
 mod watch;
 pub mod demo;
 pub mod hash_key;
@@ -31,21 +34,24 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use common::Common;
-use listen::{Listeners, listen};
+pub use inherited::Inherited;
+use listen::{Kept, Listeners, listen};
 use live::Live;
 use reload::Reloader;
 pub use reload::{Outcome, ReloadError, Reloads};
 use report::Place;
+pub use upgrade::UpgradeError;
+use upgrade::{Program, Successor};
 
 use crate::config::{Config, Source};
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Caps, Entrance, Tls, TlsError, Worker, hand, spawn};
+use crate::server::{Caps, Door, Entrance, Orders, Tls, TlsError, Worker, hand, spawn};
 use crate::store::{OpenError, Store};
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
-use crate::telemetry::traces;
+use crate::telemetry::traces::{self, Queue};
 
 /// Buckets the embedded store holds.
 const EMBEDDED_BUCKETS: usize = 1_000_000;
@@ -101,6 +107,9 @@ pub struct App {
     workers: Vec<Worker>,
     background: JoinHandle<()>,
     stop_background: tokio::sync::oneshot::Sender<()>,
+    stop_admin: Option<tokio::sync::oneshot::Sender<()>>,
+    /// Handles of the listening sockets, for a successor.
+    kept: Vec<Kept>,
     live: Live,
     reloads: Reloads,
 }
@@ -111,12 +120,25 @@ impl App {
     /// # Errors
     /// [`StartError`] names what is at fault; nothing runs then.
     pub fn start(config: Config, given: &Given) -> Result<Self, StartError> {
+        Self::start_with(config, given, &mut Inherited::default())
+    }
+
+    /// The same on sockets that were there before.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(
+        config: Config,
+        given: &Given,
+        inherited: &mut Inherited,
+    ) -> Result<Self, StartError> {
         let Listeners {
             proxy: proxy_address,
             tls: tls_address,
             admin,
             doors,
-        } = listen(&config)?;
+            kept,
+        } = listen(&config, inherited)?;
         let admin_address = admin.address;
         let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
         let export = config.traces.export.as_ref();
@@ -152,9 +174,11 @@ impl App {
         };
         let (reloads, wishes) = reload::channel();
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
+        let (stop_admin, admin_stopped) = tokio::sync::oneshot::channel();
         let tasks = background::Tasks {
             live: live.clone(),
             admin,
+            admin_stopped,
             place,
             tls: tls.clone(),
             reloader,
@@ -168,20 +192,7 @@ impl App {
             Arc::clone(&common.metrics),
             tls.clone(),
         );
-        let mut workers = Vec::new();
-        for (index, (doors, orders)) in doors.into_iter().zip(orders).enumerate() {
-            let (common, traces) = (common.clone(), traces.clone());
-            let settings = Arc::clone(&common.config);
-            let entrance = entrance.clone();
-            workers.push(spawn(
-                index,
-                doors,
-                &settings.server,
-                entrance,
-                orders,
-                move || common.proxy(index, traces),
-            )?);
-        }
+        let workers = workers(&common, doors, orders, &entrance, traces)?;
         tracing::info!(
             event = "started",
             proxy = %proxy_address,
@@ -202,6 +213,8 @@ impl App {
             workers,
             background,
             stop_background,
+            stop_admin: Some(stop_admin),
+            kept,
             live,
             reloads,
         })
@@ -246,10 +259,29 @@ impl App {
     }
 
     /// Stops: readiness fails, then the listeners close, then requests in flight end, then the threads. Blocks until then.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         tracing::info!(event = "draining");
         self.drain.enter(Phase::Leave);
         pause(self.live.get().config.server.drain_delay);
+        // Not one more may join a queue that nobody empties.
+        self.kept.clear();
+        self.end();
+    }
+
+    /// Starts `program` and hands the listening sockets over. Blocks until it is ready.
+    fn succeed(&self, program: &Program) -> Result<Successor, UpgradeError> {
+        program.succeed(&self.kept)
+    }
+
+    /// Stops in favour of a process that accepts from the same sockets: nobody has to look away first, and operators find that one.
+    fn yield_to(mut self, successor: Successor) {
+        drop(self.stop_admin.take());
+        successor.go();
+        self.drain.enter(Phase::Leave);
+        self.end();
+    }
+
+    fn end(self) {
         self.drain.enter(Phase::Drain);
         for worker in self.workers {
             if let Err(error) = worker.join() {
@@ -262,6 +294,31 @@ impl App {
         }
         tracing::info!(event = "stopped");
     }
+}
+
+/// Starts a thread behind each set of doors. Spans go to `traces`, of which nobody keeps a handle but the workers.
+fn workers(
+    common: &Common,
+    doors: Vec<Vec<Door>>,
+    orders: Vec<Orders>,
+    entrance: &Entrance,
+    traces: Option<Queue>,
+) -> io::Result<Vec<Worker>> {
+    let settings = Arc::clone(&common.config);
+    let all = doors.into_iter().zip(orders).enumerate();
+    all.map(|(index, (doors, orders))| {
+        let (common, traces) = (common.clone(), traces.clone());
+        let proxy = move || common.proxy(index, traces);
+        spawn(
+            index,
+            doors,
+            &settings.server,
+            entrance.clone(),
+            orders,
+            proxy,
+        )
+    })
+    .collect()
 }
 
 /// Waits on the calling thread, which has nothing else to do; a spurious wake-up does not shorten it.
