@@ -9,7 +9,7 @@ use std::net::TcpListener;
 
 use listenfd::ListenFd;
 
-use super::upgrade::Predecessor;
+use super::upgrade::{Named, Predecessor};
 
 /// The name of the variable in which systemd names what it passes.
 const NAMES: &str = "LISTEN_FDNAMES";
@@ -23,7 +23,7 @@ pub(super) const ADMIN: &str = "admin";
 /// Sockets by name, and who they are from.
 #[derive(Debug, Default)]
 pub struct Inherited {
-    sockets: Vec<(String, TcpListener)>,
+    sockets: Vec<Named>,
     predecessor: Option<Predecessor>,
 }
 
@@ -60,9 +60,9 @@ impl Inherited {
     /// # Errors
     /// The system refuses to make one non-blocking.
     pub(super) fn named(&mut self, name: &str) -> io::Result<Vec<TcpListener>> {
-        let is_it = |(own, _): &mut (String, TcpListener)| own == name;
+        let is_it = |(own, _): &mut Named| own == name;
         let sockets = self.sockets.extract_if(.., is_it);
-        let ready = |(_, socket): (String, TcpListener)| {
+        let ready = |(_, socket): Named| {
             socket.set_nonblocking(true)?;
             Ok(socket)
         };

@@ -152,7 +152,7 @@ impl App {
             Arc::clone(&common.metrics),
             tls.clone(),
         );
-        let workers = workers(&common, doors, orders, &entrance, traces)?;
+        let workers = workers(&common, doors, orders, &entrance, traces.as_ref())?;
         tracing::info!(
             event = "started",
             proxy = %proxy_address,
@@ -262,12 +262,12 @@ fn workers(
     doors: Vec<Vec<Door>>,
     orders: Vec<Orders>,
     entrance: &Entrance,
-    traces: Option<Queue>,
+    traces: Option<&Queue>,
 ) -> io::Result<Vec<Worker>> {
     let settings = Arc::clone(&common.config);
     let all = doors.into_iter().zip(orders).enumerate();
     all.map(|(index, (doors, orders))| {
-        let (common, traces) = (common.clone(), traces.clone());
+        let (common, traces) = (common.clone(), traces.cloned());
         let proxy = move || common.proxy(index, traces);
         spawn(
             index,

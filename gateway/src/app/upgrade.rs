@@ -140,13 +140,16 @@ impl Drop for Successor {
     }
 }
 
+/// A socket and its name.
+pub(super) type Named = (String, TcpListener);
+
 /// The process this one takes the place of.
 #[derive(Debug)]
 pub(super) struct Predecessor(Line);
 
 impl Predecessor {
     /// Whether there is one, and its sockets.
-    pub(super) fn find() -> io::Result<Option<(Self, Vec<(String, TcpListener)>)>> {
+    pub(super) fn find() -> io::Result<Option<(Self, Vec<Named>)>> {
         if std::env::var_os(MARK).is_none() {
             return Ok(None);
         }
