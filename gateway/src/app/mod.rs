@@ -14,6 +14,7 @@ mod endpoints;
 mod given;
 mod observe;
 mod operate;
+mod purge;
 mod report;
 mod reload;
 mod replica;
