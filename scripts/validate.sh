@@ -116,7 +116,8 @@ systemd() {
     have systemd-analyze || { missing systemd-analyze; return; }
     # What it names need not be on this machine.
     sed 's#/usr/bin/gateway#/bin/true#; s#^EnvironmentFile=#&-#' deploy/systemd/api-gateway.service >"$work/api-gateway.service"
-    systemd-analyze verify --man=no "$work/api-gateway.service" 2>"$work/systemd" || { cat "$work/systemd"; return 1; }
+    cp deploy/systemd/api-gateway.socket "$work"
+    systemd-analyze verify --man=no "$work/api-gateway.service" "$work/api-gateway.socket" 2>"$work/systemd" || { cat "$work/systemd"; return 1; }
     if [[ -s $work/systemd ]]; then
         cat "$work/systemd"
         return 1

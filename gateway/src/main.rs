@@ -22,7 +22,8 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Serve until SIGTERM or SIGINT, then let requests in flight finish. The default.
+    /// Serve until SIGTERM or SIGINT, then let requests in flight finish. SIGHUP reads the configuration again; SIGUSR2 starts the program
+    /// again on the same sockets. The default.
     Run(File),
     /// Validate the configuration and print what it comes to, or every mistake in it.
     Check(File),

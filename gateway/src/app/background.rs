@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use tokio::sync::oneshot::Receiver;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
@@ -40,6 +41,7 @@ const LAST_SPANS: Duration = Duration::from_secs(3);
 pub(super) struct Tasks {
     pub(super) live: Live,
     pub(super) admin: Bound,
+    pub(super) admin_stopped: Receiver<()>,
     pub(super) place: Place,
     pub(super) tls: Option<Arc<Tls>>,
     pub(super) reloader: Reloader,
@@ -90,6 +92,7 @@ async fn run(common: &Common, store: Store, tasks: Tasks, stop: Receiver<()>) {
     let Tasks {
         live,
         admin,
+        admin_stopped,
         place,
         tls,
         reloader,
@@ -101,7 +104,7 @@ async fn run(common: &Common, store: Store, tasks: Tasks, stop: Receiver<()>) {
     let source = reloader.source.clone();
     let file = source.as_ref().and_then(Source::file);
     tokio::select! {
-        () = admin_listener(common, admin, orders) => {}
+        () = admin_listener(common, admin, orders, admin_stopped) => {}
         () = reports(live, store, place) => {}
         () = carry_out(live, store, &reloads, ordered) => {}
         () = reloader.carry_out(wishes) => {}
@@ -132,7 +135,8 @@ async fn tend(live: &Live) {
     tokio::join!(Directory::tend(current), follow);
 }
 
-async fn admin_listener(common: &Common, admin: Bound, orders: Orders) {
+/// Until it is `stopped`, which is when another process has the same socket.
+async fn admin_listener(common: &Common, admin: Bound, orders: Orders, stopped: Receiver<()>) {
     let drain = common.drain.clone();
     let health = Arc::clone(&common.health);
     let serving = move || vec![("serving", drain.phase() == Phase::Run)];
@@ -144,11 +148,18 @@ async fn admin_listener(common: &Common, admin: Bound, orders: Orders) {
         checks,
         api: Api::new(&config.admin, board, orders, Arc::clone(&common.in_force)),
     });
-    for socket in admin.sockets {
-        match tokio::net::TcpListener::from_std(socket) {
-            Ok(listener) => serve(listener, Arc::clone(&rooms)).await,
-            Err(error) => tracing::error!(event = "admin_failed", %error),
+    let serving = admin.sockets.into_iter().map(|socket| {
+        let rooms = Arc::clone(&rooms);
+        async move {
+            match tokio::net::TcpListener::from_std(socket) {
+                Ok(listener) => serve(listener, rooms).await,
+                Err(error) => tracing::error!(event = "admin_failed", %error),
+            }
         }
+    });
+    tokio::select! {
+        _ = join_all(serving) => {}
+        _ = stopped => {}
     }
     std::future::pending().await
 }

@@ -10,7 +10,8 @@ use std::thread::JoinHandle;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
 
-use super::run::{CANNOT_START, say, wait_for_stop};
+use super::run::{CANNOT_START, say};
+use super::signals::wait_for_stop;
 use super::{App, EMBEDDED_BUCKETS, Given, StartError};
 use crate::config::{self, Source};
 use crate::store::Store;

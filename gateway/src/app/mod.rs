@@ -6,16 +6,20 @@
 mod common;
 mod background;
 mod issuers;
+mod inherited;
 mod listen;
 mod live;
 mod needs_restart;
 mod endpoints;
+mod given;
 mod observe;
 mod operate;
 mod purge;
 mod report;
 mod reload;
 mod replica;
+mod signals;
+mod upgrade;
 mod watch;
 pub mod demo;
 pub mod hash_key;
@@ -32,63 +36,25 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use common::Common;
-use listen::{Listeners, listen};
+pub use given::{Given, StartError};
+pub use inherited::Inherited;
+use listen::{Kept, Listeners, listen};
 use live::Live;
 use reload::Reloader;
 pub use reload::{Outcome, ReloadError, Reloads};
 use report::Place;
+pub use upgrade::UpgradeError;
+use upgrade::{Program, Successor};
 
-use crate::config::{Config, Source};
+use crate::config::Config;
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Caps, Entrance, Tls, TlsError, Worker, hand, spawn};
-use crate::store::{OpenError, Store};
-use crate::telemetry::logs::{Level, Writer};
+use crate::server::{Caps, Door, Entrance, Orders, Tls, TlsError, Worker, hand, spawn};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::settings::LogFormat;
-use crate::telemetry::traces;
+use crate::telemetry::traces::{self, Queue};
 
 /// Buckets the embedded store holds.
 const EMBEDDED_BUCKETS: usize = 1_000_000;
-
-/// Why a gateway did not start.
-#[derive(Debug, thiserror::Error)]
-pub enum StartError {
-    /// A listener's address cannot be had.
-    #[error("{what}: cannot listen on {address}: {error}")]
-    Bind {
-        /// The key of the listener.
-        what: &'static str,
-        /// The address asked for.
-        address: SocketAddr,
-        /// What the system says.
-        error: io::Error,
-    },
-    /// The store's address or certificates cannot be used.
-    #[error("store.url: {0}")]
-    Store(#[from] OpenError),
-    /// A certificate cannot be used any more: it could when the configuration was read.
-    #[error("server.tls: {0}")]
-    Tls(#[from] TlsError),
-    /// The system refuses a thread.
-    #[error("starting a thread: {0}")]
-    Thread(#[from] io::Error),
-}
-
-/// What a gateway is given besides its configuration.
-#[derive(Clone, Debug, Default)]
-pub struct Given {
-    /// Where access lines go; none for no access log.
-    pub access: Option<(Writer, LogFormat)>,
-    /// An embedded store shared with others in this process.
-    pub embedded: Option<Store>,
-    /// The metrics to record into; new ones by default.
-    pub metrics: Option<Arc<Metrics>>,
-    /// The level of the process's log, to change while running.
-    pub level: Option<Level>,
-    /// Where the configuration came from, to read it again.
-    pub source: Option<Source>,
-}
 
 /// A running gateway.
 #[derive(Debug)]
@@ -102,6 +68,9 @@ pub struct App {
     workers: Vec<Worker>,
     background: JoinHandle<()>,
     stop_background: tokio::sync::oneshot::Sender<()>,
+    stop_admin: Option<tokio::sync::oneshot::Sender<()>>,
+    /// Handles of the listening sockets, for a successor.
+    kept: Vec<Kept>,
     live: Live,
     reloads: Reloads,
 }
@@ -112,12 +81,25 @@ impl App {
     /// # Errors
     /// [`StartError`] names what is at fault; nothing runs then.
     pub fn start(config: Config, given: &Given) -> Result<Self, StartError> {
+        Self::start_with(config, given, &mut Inherited::default())
+    }
+
+    /// The same on sockets that were there before.
+    ///
+    /// # Errors
+    /// As [`Self::start`].
+    pub fn start_with(
+        config: Config,
+        given: &Given,
+        inherited: &mut Inherited,
+    ) -> Result<Self, StartError> {
         let Listeners {
             proxy: proxy_address,
             tls: tls_address,
             admin,
             doors,
-        } = listen(&config)?;
+            kept,
+        } = listen(&config, inherited)?;
         let admin_address = admin.address;
         let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
         let export = config.traces.export.as_ref();
@@ -153,9 +135,11 @@ impl App {
         };
         let (reloads, wishes) = reload::channel();
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
+        let (stop_admin, admin_stopped) = tokio::sync::oneshot::channel();
         let tasks = background::Tasks {
             live: live.clone(),
             admin,
+            admin_stopped,
             place,
             tls: tls.clone(),
             reloader,
@@ -169,20 +153,7 @@ impl App {
             Arc::clone(&common.metrics),
             tls.clone(),
         );
-        let mut workers = Vec::new();
-        for (index, (doors, orders)) in doors.into_iter().zip(orders).enumerate() {
-            let (common, traces) = (common.clone(), traces.clone());
-            let settings = Arc::clone(&common.config);
-            let entrance = entrance.clone();
-            workers.push(spawn(
-                index,
-                doors,
-                &settings.server,
-                entrance,
-                orders,
-                move || common.proxy(index, traces),
-            )?);
-        }
+        let workers = workers(&common, doors, orders, &entrance, traces.as_ref())?;
         tracing::info!(
             event = "started",
             proxy = %proxy_address,
@@ -203,6 +174,8 @@ impl App {
             workers,
             background,
             stop_background,
+            stop_admin: Some(stop_admin),
+            kept,
             live,
             reloads,
         })
@@ -247,10 +220,29 @@ impl App {
     }
 
     /// Stops: readiness fails, then the listeners close, then requests in flight end, then the threads. Blocks until then.
-    pub fn stop(self) {
+    pub fn stop(mut self) {
         tracing::info!(event = "draining");
         self.drain.enter(Phase::Leave);
         pause(self.live.get().config.server.drain_delay);
+        // Not one more may join a queue that nobody empties.
+        self.kept.clear();
+        self.end();
+    }
+
+    /// Starts `program` and hands the listening sockets over. Blocks until it is ready.
+    fn succeed(&self, program: &Program) -> Result<Successor, UpgradeError> {
+        program.succeed(&self.kept)
+    }
+
+    /// Stops in favour of a process that accepts from the same sockets: nobody has to look away first, and operators find that one.
+    fn yield_to(mut self, successor: Successor) {
+        drop(self.stop_admin.take());
+        successor.go();
+        self.drain.enter(Phase::Leave);
+        self.end();
+    }
+
+    fn end(self) {
         self.drain.enter(Phase::Drain);
         for worker in self.workers {
             if let Err(error) = worker.join() {
@@ -263,6 +255,31 @@ impl App {
         }
         tracing::info!(event = "stopped");
     }
+}
+
+/// Starts a thread behind each set of doors. Spans go to `traces`, of which nobody keeps a handle but the workers.
+fn workers(
+    common: &Common,
+    doors: Vec<Vec<Door>>,
+    orders: Vec<Orders>,
+    entrance: &Entrance,
+    traces: Option<&Queue>,
+) -> io::Result<Vec<Worker>> {
+    let settings = Arc::clone(&common.config);
+    let all = doors.into_iter().zip(orders).enumerate();
+    all.map(|(index, (doors, orders))| {
+        let (common, traces) = (common.clone(), traces.cloned());
+        let proxy = move || common.proxy(index, traces);
+        spawn(
+            index,
+            doors,
+            &settings.server,
+            entrance.clone(),
+            orders,
+            proxy,
+        )
+    })
+    .collect()
 }
 
 /// Waits on the calling thread, which has nothing else to do; a spurious wake-up does not shorten it.

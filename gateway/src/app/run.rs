@@ -1,11 +1,13 @@
 //! The commands: what each prints, and with which code the process ends.
 
+use std::io;
 use std::process::ExitCode;
 
 use sd_notify::NotifyState;
-use tokio::signal::unix::{SignalKind, signal};
 
-use super::{App, Given, StartError};
+use super::signals::{Signals, Wanted};
+use super::upgrade::{Predecessor, Program};
+use super::{App, Given, Inherited, StartError};
 use crate::config::{self, Source};
 use crate::telemetry::logs;
 use crate::telemetry::metrics::Metrics;
@@ -17,9 +19,12 @@ pub const CANNOT_BIND: u8 = 69;
 /// `EX_SOFTWARE`: the system refused something else.
 pub const CANNOT_START: u8 = 70;
 
-/// `gateway run`: serves until SIGTERM or SIGINT, then drains.
+/// `gateway run`: serves until SIGTERM or SIGINT, then drains. SIGHUP reads the configuration again, SIGUSR2 starts the program again on the
+/// same sockets.
 #[must_use]
 pub fn run(source: &Source) -> ExitCode {
+    // First of all: it looks at the environment, and there is one thread yet.
+    let inherited = Inherited::take();
     let config = match config::load(source) {
         Ok(config) => config,
         Err(problems) => return complain(BAD_CONFIGURATION, &problems),
@@ -39,21 +44,66 @@ pub fn run(source: &Source) -> ExitCode {
         metrics: Some(metrics),
         level: Some(logs.level.clone()),
     };
-    match App::start(config, &given) {
-        Ok(app) => {
-            tell_supervisor(&[NotifyState::Ready]);
-            serve_until_stop(&app);
-            tell_supervisor(&[NotifyState::Stopping]);
-            app.stop();
-            drop(logs.flush);
-            ExitCode::SUCCESS
-        }
+    let mut inherited = match inherited {
+        Ok(inherited) => inherited,
+        Err(error) => return complain(CANNOT_BIND, &format!("inherited sockets: {error}")),
+    };
+    let outcome = App::start_with(config, &given, &mut inherited);
+    let served = outcome.map(|app| serve(app, inherited.predecessor()));
+    drop(logs.flush);
+    match served {
+        Ok(Ok(())) => ExitCode::SUCCESS,
+        Ok(Err(error)) => complain(CANNOT_START, &error),
         Err(error @ StartError::Bind { .. }) => complain(CANNOT_BIND, &error),
         Err(error @ (StartError::Store(_) | StartError::Tls(_))) => {
             complain(BAD_CONFIGURATION, &error)
         }
         Err(error @ StartError::Thread(_)) => complain(CANNOT_START, &error),
     }
+}
+
+/// Serves until it is over: a signal, or a successor.
+fn serve(app: App, predecessor: Option<Predecessor>) -> io::Result<()> {
+    // Before anybody hears that this process is ready: a signal would end it until then.
+    let mut signals = Signals::listen()?;
+    let program = Program::own()?;
+    if let Some(predecessor) = predecessor
+        && let Err(error) = predecessor.relieve()
+    {
+        app.stop();
+        return Err(error);
+    }
+    tell_supervisor(&[NotifyState::Ready]);
+    loop {
+        match signals.next() {
+            Wanted::Stop => {
+                tell_supervisor(&[NotifyState::Stopping]);
+                app.stop();
+                return Ok(());
+            }
+            Wanted::Reload => reload(&app, &signals),
+            Wanted::Upgrade => match app.succeed(&program) {
+                Ok(successor) => {
+                    let pid = successor.id();
+                    tracing::info!(event = "upgraded", pid);
+                    tell_supervisor(&[NotifyState::MainPid(pid)]);
+                    app.yield_to(successor);
+                    return Ok(());
+                }
+                Err(error) => tracing::error!(event = "upgrade_failed", %error),
+            },
+        }
+    }
+}
+
+fn reload(app: &App, signals: &Signals) {
+    // systemd's `Type=notify-reload` takes the next READY for the end of this reload, by the clock.
+    let now = NotifyState::monotonic_usec_now().ok();
+    let states: Vec<_> = [NotifyState::Reloading].into_iter().chain(now).collect();
+    tell_supervisor(&states);
+    // What came of it is in the log, the metrics and the API.
+    let _ = signals.wait_for(app.reloads().ask("signal"));
+    tell_supervisor(&[NotifyState::Ready]);
 }
 
 /// Tells systemd, where it listens (`NOTIFY_SOCKET`); elsewhere nothing happens.
@@ -94,57 +144,10 @@ pub fn schema(markdown: bool) -> ExitCode {
     }
 }
 
-/// Blocks until the process is asked to stop, and reloads when it is asked for that.
-fn serve_until_stop(app: &App) {
-    let reloads = app.reloads().clone();
-    wait(async move || {
-        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
-            return std::future::pending().await;
-        };
-        while hangup.recv().await.is_some() {
-            // systemd's `Type=notify-reload` takes the next READY for the end of this reload, by the clock.
-            let now = NotifyState::monotonic_usec_now().ok();
-            let states: Vec<_> = [NotifyState::Reloading].into_iter().chain(now).collect();
-            tell_supervisor(&states);
-            // What came of it is in the log, the metrics and the API.
-            let _ = reloads.ask("signal").await;
-            tell_supervisor(&[NotifyState::Ready]);
-        }
-    });
-}
-
-/// Blocks until the process is asked to stop. A signal that cannot be listened for leaves the others.
-pub(super) fn wait_for_stop() {
-    wait(async || std::future::pending().await);
-}
-
-/// Blocks until the process is asked to stop, doing `work` meanwhile.
-fn wait(work: impl AsyncFnOnce()) {
-    let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-    else {
-        return;
-    };
-    runtime.block_on(async {
-        let (Ok(mut terminate), Ok(mut interrupt)) = (
-            signal(SignalKind::terminate()),
-            signal(SignalKind::interrupt()),
-        ) else {
-            return;
-        };
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-            () = work() => {}
-        }
-    });
-}
-
 /// Prints what a command was asked for. A reader that has gone wants nothing more.
 pub(super) fn say(text: &str) {
     use std::io::Write as _;
-    let _ = std::io::stdout().write_all(text.as_bytes());
+    let _ = io::stdout().write_all(text.as_bytes());
 }
 
 pub(super) fn complain(code: u8, problem: &dyn std::fmt::Display) -> ExitCode {

@@ -45,6 +45,16 @@ pub fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
     Ok(Bound { sockets, address })
 }
 
+/// Takes sockets that listen already, of which there must be one.
+///
+/// # Errors
+/// There is none, or the system does not say where they listen.
+pub fn adopt(sockets: Vec<TcpListener>) -> io::Result<Bound> {
+    let first = sockets.first().ok_or(io::ErrorKind::NotFound)?;
+    let address = first.local_addr()?;
+    Ok(Bound { sockets, address })
+}
+
 /// Binds one socket to `address` that is shared with nobody: this is how a second process started by mistake is found out.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ pub mod drain;
 pub mod fuzzing;
 
 pub use caps::Caps;
-pub use listener::{Bound, bind, bind_alone};
+pub use listener::{Bound, adopt, bind, bind_alone};
 pub use stage::{Build, Change, Hand, Orders, Staged, Undo, hand};
 pub use tls::{CertificateFiles, ClientAuth, Tls, TlsError, TlsSettings, TlsVersion};
 pub use worker::{Door, Entrance, Worker, spawn};

@@ -11,7 +11,10 @@
 mod support;
 
 mod load;
+
+mod activation;
 mod reload;
+mod upgrade;
 mod watch;
 
 use std::path::PathBuf;
