@@ -21,9 +21,23 @@ pub struct Process {
 impl Process {
     /// Starts one and waits until it listens.
     pub async fn start(upstream: &str, more: &[(&str, &str)]) -> Self {
+        Self::spawn(variables(upstream, more)).await
+    }
+
+    /// Starts one as its file describes it, with these variables.
+    pub async fn start_as(more: &[(&str, &str)]) -> Self {
+        let base = [
+            ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
+            ("GATEWAY__ADMIN__LISTEN", "127.0.0.1:0"),
+        ];
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self::spawn(base.iter().chain(more).map(own).collect()).await
+    }
+
+    async fn spawn(variables: Vec<(String, String)>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"))
             .env_clear()
-            .envs(variables(upstream, more))
+            .envs(variables)
             .env("LOG_FORMAT", "json")
             .stdout(Stdio::piped())
             .kill_on_drop(true)
