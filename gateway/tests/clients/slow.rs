@@ -127,7 +127,12 @@ async fn slow_clients_are_cut_off_and_cost_the_others_nothing() {
     let mut slow = JoinSet::new();
     let begun = Arc::<AtomicU64>::default();
     for number in 0..count {
-        let kind = [Slow::Head, Slow::Body, Slow::Reader][number as usize % 3];
+        // What nobody reads fills the system's buffers, some MiB a connection: many more readers would try the system and not the gateway.
+        let kind = match number % 10 {
+            0 => Slow::Reader,
+            1..5 => Slow::Body,
+            _ => Slow::Head,
+        };
         let begun = Arc::clone(&begun);
         slow.spawn(async move { (kind, kind.suffer(proxy, begun).await) });
     }
