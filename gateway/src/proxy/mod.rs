@@ -90,6 +90,7 @@ use sanity::Asked;
 use settings::Strictness;
 
 use crate::limiter::Limiter;
+use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::UploadBounds;
 
@@ -162,6 +163,7 @@ pub struct Proxy {
     uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: Arc<Metrics>,
+    store: Store,
     shared: Arc<Shared>,
 }
 

@@ -86,7 +86,7 @@ async fn grpcio_of_python_agrees() {
     .unwrap();
     let name = file.path().display().to_string();
     let more = [("GATEWAY_CONFIG", &name[..])];
-    let gateway = Process::start_as(&more).await;
+    let gateway = Process::start_bare(&more).await;
     let address = gateway.proxy.to_string();
     run(&python(), &[&script("grpc_client.py"), &address]).await;
 }
