@@ -31,7 +31,7 @@ pub(in super::super) struct Server {
     pub(in super::super) name: Option<String>,
     /// The longest a client may take to send a request's head; then 408.
     pub(in super::super) header_timeout: Option<Text<Micros>>,
-    /// How long a connection may be idle between requests.
+    /// How long a connection may be idle between requests, and how long its client may take nothing of an answer.
     pub(in super::super) keepalive_timeout: Option<Text<Micros>>,
     /// How long a connection that was upgraded (WebSocket) may be silent.
     pub(in super::super) tunnel_idle_timeout: Option<Text<Micros>>,

@@ -30,7 +30,7 @@ pub(in super::super) enum Waiting {
 pub(in super::super) struct Times {
     /// From the first byte of a head, or from the connection's begin, to the head's end.
     pub(in super::super) head: Duration,
-    /// From an answer's end to the next request's first byte.
+    /// From an answer's end to the next request's first byte; and how long a client may take nothing of an answer.
     pub(in super::super) keepalive: Duration,
 }
 

@@ -12,6 +12,7 @@ mod framing;
 mod head;
 mod outgoing;
 mod shared;
+mod stall;
 #[cfg(any(test, feature = "fuzzing"))]
 pub(super) mod fuzzing;
 
@@ -28,6 +29,7 @@ use framing::{Framing, Outcome};
 pub(super) use head::Limits;
 use outgoing::Outgoing;
 pub(super) use shared::{Busy, Shared};
+pub(super) use stall::Stall;
 
 use crate::proxy::{Fault, Interim};
 
@@ -50,6 +52,7 @@ pub(super) struct Guard<T> {
     end: End,
     deadline: Deadline,
     outgoing: Outgoing,
+    stall: Stall,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +85,7 @@ impl<T> Guard<T> {
             handed: 0,
             end: End::Open,
             deadline: Deadline::new(times),
+            stall: Stall::new(times.keepalive),
         };
         if !guard.carry.is_empty() {
             guard.deadline.restart(true);
@@ -246,12 +250,14 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        this.outgoing.poll_write(&mut this.inner, cx, bytes)
+        let outcome = this.outgoing.poll_write(&mut this.inner, cx, bytes);
+        this.stall.judge(cx, outcome)
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        this.outgoing.poll_flush(&mut this.inner, cx)
+        let outcome = this.outgoing.poll_flush(&mut this.inner, cx);
+        this.stall.judge(cx, outcome)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

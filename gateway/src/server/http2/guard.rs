@@ -13,7 +13,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Instant;
 
-use super::super::guard::{Deadline, Times, Waiting};
+use super::super::guard::{Deadline, Stall, Times, Waiting};
 use super::frames::{Frames, Seen};
 use super::shared::{Shared, Verdict};
 
@@ -36,6 +36,7 @@ pub(super) struct Guard<T> {
     deadline: Deadline,
     /// What we say does not fit on the wire: the client is reading, or not; either way it is not idle.
     is_blocked: bool,
+    stall: Stall,
     stopped: bool,
 }
 
@@ -50,6 +51,7 @@ impl<T> Guard<T> {
             budget: Budget::new(),
             deadline: Deadline::new(times),
             is_blocked: false,
+            stall: Stall::new(times.keepalive),
             stopped: false,
         }
     }
@@ -150,7 +152,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.inner).poll_write(cx, bytes);
         this.wrote(&outcome);
-        outcome
+        this.stall.judge(cx, outcome)
     }
 
     fn poll_write_vectored(
@@ -161,7 +163,7 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
         let this = self.get_mut();
         let outcome = Pin::new(&mut this.inner).poll_write_vectored(cx, pieces);
         this.wrote(&outcome);
-        outcome
+        this.stall.judge(cx, outcome)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -169,7 +171,9 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().inner).poll_flush(cx)
+        let this = self.get_mut();
+        let outcome = Pin::new(&mut this.inner).poll_flush(cx);
+        this.stall.judge(cx, outcome)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
