@@ -14,7 +14,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::common::Common;
 use super::issuers;
-use super::operate::{carry_out, hear_resets};
+use super::operate::{carry_out, hear_orders};
 use super::report::{Place, reports};
 use crate::admin::orders::{self, Orders};
 use crate::admin::{Api, Checks, Rooms, serve};
@@ -86,7 +86,7 @@ async fn run(
         () = admin_listener(common, admin, orders) => {}
         () = reports(common, &store, place) => {}
         () = carry_out(common, &store, wishes) => {}
-        () = hear_resets(common, &store) => {}
+        () = hear_orders(common, &store) => {}
         () = health::watch(store.clone(), &common.health) => {}
         () = tell_of_the_store(common) => {}
         () = heartbeats(common, &store) => {}

@@ -8,6 +8,7 @@ mod background;
 mod issuers;
 mod listen;
 mod endpoints;
+mod fleetwide;
 mod observe;
 mod operate;
 mod report;

@@ -10,19 +10,19 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::common::Common;
+use super::fleetwide;
 use crate::admin::orders::{CircuitOrder, Order, OrderError, Outcome, Wish};
 use crate::breaker::ForceError;
 use crate::limiter::settings::{KeySettings, PolicySettings};
 use crate::policy::circuit::Hold;
 use crate::policy::ids::{BucketId, ClientId, UpstreamName};
-use crate::server::drain::Phase;
-use crate::store::{Event, Store, StoreError};
+use crate::store::{Directive, Event, Store, StoreError};
 
 /// How long until a channel that broke is opened again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
-/// Hears of buckets that operators reset through any replica, and tells the limiters of this one.
-pub(super) async fn hear_resets(common: &Common, store: &Store) {
+/// Hears what operators ordered through any replica: buckets that were reset, and what concerns replicas.
+pub(super) async fn hear_orders(common: &Common, store: &Store) {
     let mut has_listened = false;
     loop {
         if let Ok(mut events) = store.subscribe().await {
@@ -31,8 +31,12 @@ pub(super) async fn hear_resets(common: &Common, store: &Store) {
                 common.limiter.forget_all();
             }
             while let Some(event) = events.next().await {
-                if let Event::BucketForgotten { policy, client } = event {
-                    common.limiter.forget(&policy, &client);
+                match event {
+                    Event::BucketForgotten { policy, client } => {
+                        common.limiter.forget(&policy, &client);
+                    }
+                    Event::Order { .. } => fleetwide::heard(common, event),
+                    Event::Circuit { .. } => {}
                 }
             }
         }
@@ -60,12 +64,10 @@ async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
             by,
             reason,
         } => circuit(common, store, &upstream.as_str().into(), to, &by, &reason).await,
-        Order::LogLevel(level) => log_level(common, &level),
-        Order::Drain => {
-            common.drain.enter(Phase::Leave);
-            tracing::info!(event = "leaving");
-            Ok(json!({ "phase": "leaving" }))
+        Order::LogLevel { level, of } => {
+            fleetwide::give(common, store, Directive::LogLevel(level), of).await
         }
+        Order::Drain { of } => fleetwide::give(common, store, Directive::Drain, of).await,
     }
 }
 
@@ -124,19 +126,6 @@ async fn circuit(
     Ok(json!({ "upstream": upstream.as_str(), "state": view.state.label(), "epoch": view.epoch }))
 }
 
-fn log_level(common: &Common, filter: &str) -> Outcome {
-    let Some(level) = &common.level else {
-        return Err(OrderError::Invalid(
-            "this process does not log for itself".to_owned(),
-        ));
-    };
-    level
-        .set(filter)
-        .map_err(|error| OrderError::Invalid(error.to_string()))?;
-    tracing::info!(event = "log_level", level = filter);
-    Ok(json!({ "level": level.get() }))
-}
-
 fn policy_of<'a>(common: &'a Common, name: &str) -> Result<&'a PolicySettings, OrderError> {
     let found = common
         .config
@@ -162,6 +151,6 @@ fn bucket(common: &Common, settings: &PolicySettings, client: &str) -> BucketId 
     }
 }
 
-fn unavailable(error: StoreError) -> OrderError {
+pub(super) fn unavailable(error: StoreError) -> OrderError {
     OrderError::Unavailable(format!("the store: {error}"))
 }

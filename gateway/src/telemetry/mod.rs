@@ -15,4 +15,7 @@ mod clock;
 mod json;
 
 pub use family::Family;
-pub use series::{BOUNDS, Counter, Distribution, Gauge, Histogram, Total, enter_shard};
+pub use series::{
+    BOUNDS, CALL_BOUNDS, CallHistogram, Counter, Distribution, Durations, Gauge, Histogram, Scale,
+    Total, enter_shard,
+};
