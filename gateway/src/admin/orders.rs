@@ -48,6 +48,8 @@ pub enum Order {
         /// Of which.
         of: Audience,
     },
+    /// Read the configuration again.
+    Reload,
     /// Take replicas out of rotation: readiness fails, requests are still served.
     Drain {
         /// Which.

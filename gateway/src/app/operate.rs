@@ -11,6 +11,8 @@ use tokio::time::sleep;
 
 use super::common::Common;
 use super::fleetwide;
+use super::live::Live;
+use super::reload::Reloads;
 use crate::admin::orders::{CircuitOrder, Order, OrderError, Outcome, Wish};
 use crate::breaker::ForceError;
 use crate::limiter::settings::{KeySettings, PolicySettings};
@@ -45,9 +47,17 @@ pub(super) async fn hear_orders(common: &Common, store: &Store) {
 }
 
 /// Carries out orders, one after another, for ever.
-pub(super) async fn carry_out(common: &Common, store: &Store, mut wishes: mpsc::Receiver<Wish>) {
+pub(super) async fn carry_out(
+    live: &Live,
+    store: &Store,
+    reloads: &Reloads,
+    mut wishes: mpsc::Receiver<Wish>,
+) {
     while let Some((order, answer)) = wishes.recv().await {
-        let outcome = one(common, store, order).await;
+        let outcome = match order {
+            Order::Reload => reload(reloads).await,
+            order => one(&live.get(), store, order).await,
+        };
         // An operator who has left hears nothing, and finds it in the audit.
         let _ = answer.send(outcome);
     }
@@ -67,7 +77,16 @@ async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
         Order::LogLevel { level, of } => {
             fleetwide::give(common, store, Directive::LogLevel(level), of).await
         }
+        // Not an order to a configuration, but for another.
+        Order::Reload => Err(OrderError::Invalid("not here".to_owned())),
         Order::Drain { of } => fleetwide::give(common, store, Directive::Drain, of).await,
+    }
+}
+
+async fn reload(reloads: &Reloads) -> Outcome {
+    match reloads.ask("api").await {
+        Ok(waiting) => Ok(json!({ "reloaded": true, "needs_restart": waiting })),
+        Err(error) => Err(OrderError::Invalid(error.to_string())),
     }
 }
 

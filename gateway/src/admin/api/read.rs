@@ -46,7 +46,7 @@ impl Api {
             ["history"] => json(&self.board.past()),
             ["replica"] => json(&self.board.own()),
             ["audit"] => json(&self.board.audit().last()),
-            ["config"] => json(&json!({ "toml": self.config })),
+            ["config"] => json(&self.in_force.get()),
             ["openapi.json"] => plain(StatusCode::OK, "application/json", OPENAPI),
             ["stream"] => self.stream()?,
             ["limits", policy, "clients"] => self.clients(policy).await?,

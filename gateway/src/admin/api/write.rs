@@ -19,7 +19,7 @@ pub(super) fn knows(steps: &[&str]) -> bool {
         steps,
         ["limits", _, "reset"]
             | ["circuits", _, "open" | "close" | "reset"]
-            | ["log-level" | "drain"]
+            | ["log-level" | "drain" | "reload"]
     )
 }
 
@@ -53,6 +53,7 @@ impl Api {
                 let of = self.audience(&words, &by).await?;
                 ("drain", of.replicas.to_string(), Order::Drain { of })
             }
+            ["reload"] => ("reload", "this replica".to_owned(), Order::Reload),
             _ => return Ok(None),
         };
         let outcome = self.orders.give(order).await;
