@@ -41,6 +41,8 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// Purge kept answers, in the whole fleet.
+    Purge(Purge),
     /// Change the log level of some replicas.
     LogLevel {
         /// The filter.
@@ -87,6 +89,17 @@ impl std::fmt::Display for Replicas {
             Self::These(names) => f.write_str(&names.join(", ")),
         }
     }
+}
+
+/// What to purge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purge {
+    /// Everything a route keeps.
+    Route(String),
+    /// Everything under a tag.
+    Tag(String),
+    /// All variants of one URL.
+    Url(String),
 }
 
 /// Where to move a circuit.

@@ -13,6 +13,7 @@ mod endpoints;
 mod fleetwide;
 mod observe;
 mod operate;
+mod purge;
 mod report;
 mod reload;
 mod replica;

@@ -12,6 +12,7 @@ use tokio::time::sleep;
 use super::common::Common;
 use super::fleetwide;
 use super::live::Live;
+use super::purge;
 use super::reload::Reloads;
 use crate::admin::orders::{CircuitOrder, Order, OrderError, Outcome, Wish};
 use crate::breaker::ForceError;
@@ -38,7 +39,10 @@ pub(super) async fn hear_orders(common: &Common, store: &Store) {
                         common.limiter.forget(&policy, &client);
                     }
                     Event::Order { .. } => fleetwide::heard(common, event),
-                    Event::Circuit { .. } => {}
+                    // The breaker's and the cache's own.
+                    Event::Circuit { .. }
+                    | Event::TagPurged { .. }
+                    | Event::TargetPurged { .. } => {}
                 }
             }
         }
@@ -74,6 +78,7 @@ async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
             by,
             reason,
         } => circuit(common, store, &upstream.as_str().into(), to, &by, &reason).await,
+        Order::Purge(what) => purge::purge(common, store, &what).await,
         Order::LogLevel { level, of } => {
             fleetwide::give(common, store, Directive::LogLevel(level), of).await
         }

@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::cacheability::Digest;
 use crate::policy::ids::{PolicyName, ReplicaId, UpstreamName};
 
 /// The longest event on the wire: a circuit's and a bucket's are far shorter, an order may name replicas.
@@ -29,6 +30,18 @@ pub enum Event {
         policy: PolicyName,
         /// Whom it counted, as text.
         client: String,
+    },
+    /// A new generation of everything under a tag began.
+    TagPurged {
+        /// The tag.
+        tag: String,
+        /// The generation.
+        generation: u64,
+    },
+    /// A target was purged, with all its variants.
+    TargetPurged {
+        /// Its key.
+        target: Digest,
     },
     /// An operator ordered something of several replicas.
     Order {
@@ -82,6 +95,13 @@ enum Kind {
         by: String,
         reason: String,
     },
+    TagPurged {
+        tag: String,
+        generation: u64,
+    },
+    TargetPurged {
+        target: String,
+    },
 }
 
 impl Event {
@@ -109,6 +129,13 @@ impl Event {
                 what: what.clone(),
                 by: by.clone(),
                 reason: reason.clone(),
+            },
+            Self::TagPurged { tag, generation } => Kind::TagPurged {
+                tag: tag.clone(),
+                generation: *generation,
+            },
+            Self::TargetPurged { target } => Kind::TargetPurged {
+                target: target.to_string(),
             },
         };
         let text = serde_json::to_string(&Wire { v: VERSION, kind }).ok()?;
@@ -146,6 +173,10 @@ impl Event {
                 what,
                 by,
                 reason,
+            },
+            Kind::TagPurged { tag, generation } => Self::TagPurged { tag, generation },
+            Kind::TargetPurged { target } => Self::TargetPurged {
+                target: Digest::parse(&target)?,
             },
         })
     }

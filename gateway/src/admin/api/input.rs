@@ -16,6 +16,8 @@ use crate::admin::orders::Replicas;
 const MOST_TEXT: usize = 200;
 /// Replicas an order may name.
 const MOST_REPLICAS: usize = 32;
+/// The longest URL in one.
+const MOST_URL: usize = 3_000;
 /// How long a body may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -33,6 +35,12 @@ pub(super) struct Words {
     pub(super) level: Option<String>,
     /// Whom it concerns: `all` replicas, or a list of names; without it the replica that is asked.
     pub(super) replicas: Option<Whom>,
+    /// A route whose kept answers are meant.
+    pub(super) route: Option<String>,
+    /// A tag, the same.
+    pub(super) tag: Option<String>,
+    /// A URL, the same.
+    pub(super) url: Option<String>,
 }
 
 /// Replicas, as they are written.
@@ -72,6 +80,8 @@ impl Words {
             &mut self.reason,
             &mut self.author,
             &mut self.level,
+            &mut self.route,
+            &mut self.tag,
         ] {
             if let Some(said) = text {
                 sane(said)?;
@@ -79,6 +89,9 @@ impl Words {
                     .filter(|said| !said.is_empty())
                     .map(str::to_owned);
             }
+        }
+        if let Some(url) = &self.url {
+            printable(url, MOST_URL)?;
         }
         Ok(self)
     }
@@ -150,13 +163,15 @@ pub(super) fn parameter(query: Option<&str>, key: &str) -> Result<String, Proble
 
 /// Short, and printable: it will stand in logs and on terminals.
 fn sane(text: &str) -> Result<(), Problem> {
+    printable(text, MOST_TEXT)
+}
+
+fn printable(text: &str, most: usize) -> Result<(), Problem> {
     if text.chars().any(char::is_control) {
         return Err(Problem::bad("control characters are refused"));
     }
-    if text.len() > MOST_TEXT {
-        return Err(Problem::bad(&format!(
-            "a text has at most {MOST_TEXT} bytes"
-        )));
+    if text.len() > most {
+        return Err(Problem::bad(&format!("a text has at most {most} bytes")));
     }
     Ok(())
 }
