@@ -87,6 +87,8 @@ pub struct RouteView {
     pub upstream: String,
     /// The limits its requests pass.
     pub limits: Vec<String>,
+    /// Whether answers are kept.
+    pub cached: bool,
     /// What goes through it.
     #[serde(flatten)]
     pub traffic: Traffic,

@@ -163,6 +163,7 @@ fn route(settings: &crate::proxy::settings::RouteSettings) -> RouteView {
         path: settings.path.clone(),
         upstream: settings.target.to_string(),
         limits: settings.limits.iter().map(ToString::to_string).collect(),
+        cached: settings.cache.is_some(),
         ..RouteView::default()
     }
 }

@@ -82,6 +82,16 @@ export function resetBucket(policy, client) {
   });
 }
 
+export function purge(route) {
+  return ask({
+    title: `Purge what ${route} keeps`,
+    text: "Every replica forgets the answers that this route keeps, and asks its upstream again.",
+    confirm: "Purge",
+    reason: true,
+    act: (said) => post("cache/purge", { ...said, route }),
+  });
+}
+
 export function drain(replica) {
   return ask({
     title: `Take ${replica} out of rotation`,

@@ -228,7 +228,8 @@ export function tables(fleet) {
   rows("#upstreams", fleet.upstreams, (one) => one.name, (one) => [
     { text: one.name }, { list: endpoints(one) }, { n: rate(one.attempts) }, { n: `${percent(share(one.failures, one.attempts))} %` }, { n: `${millis(one.latency.p95)} ms` }]);
   rows("#routes", fleet.routes, (one) => one.name, (one) => [
-    { text: one.name, small: [one.upstream ? `to ${one.upstream}` : "answered here", one.limits.length ? `limited by ${one.limits.join(", ")}` : "unlimited"].join(" · ") }, { code: one.path }, { n: rate(one.requests) }, { n: count(one.in_flight) }, { n: `${millis(one.latency.p95)} ms` }]);
+    { text: one.name, small: [one.upstream ? `to ${one.upstream}` : "answered here", one.limits.length ? `limited by ${one.limits.join(", ")}` : "unlimited"].join(" · ") }, { code: one.path }, { n: rate(one.requests) }, { n: count(one.in_flight) }, { n: `${millis(one.latency.p95)} ms` },
+    { node: () => (one.cached ? h("button", { type: "button", className: "quiet", onclick: () => actions.purge(one.name) }, "Purge…") : h("span")) }]);
   rows("#replicas", fleet.replicas, (one) => one.id, (one) => [
     { text: one.id, small: one.id === fleet.shown_by ? `this one · ${one.proxy} · version ${one.version}` : `${one.proxy} · version ${one.version}` },
     { text: one.phase }, { text: one.store.up ? "answers" : "lost" }, { n: rate(one.traffic.requests) }, { n: `${(one.memory / 1048576).toFixed(0)} MiB` }, { n: span(one.uptime) },
