@@ -31,7 +31,7 @@ def exposed() -> dict[str, set[str]]:
     """The series of gateway/src/telemetry/metrics.rs with their labels."""
     source = read("gateway/src/telemetry/metrics.rs")
     declared = re.compile(r'"(gateway_\w+)",\s*"[^"]*",\s*(?:&\[([^\]]*)\])?')
-    histograms = set(re.findall(r"/// `(gateway_\w+)[^`]*`\s*pub \w+: (?:Family|Arc)<Histogram>", source))
+    histograms = set(re.findall(r"/// `(gateway_\w+)[^`]*`\s*pub \w+: (?:Family|Arc)<(?:Call)?Histogram>", source))
     found = {}
     for name, labels in declared.findall(source):
         names = [f"{name}_{part}" for part in ("bucket", "sum", "count")] if name in histograms else [name]

@@ -7,6 +7,8 @@
     reason = "in a test a panic is the verdict"
 )]
 
+#[path = "admin_api/everywhere.rs"]
+mod everywhere;
 mod support;
 
 use std::net::SocketAddr;

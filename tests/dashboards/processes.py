@@ -62,6 +62,7 @@ class Fleet:
         self.directory, self.binaries = directory, binaries
         self.running: dict[str, subprocess.Popen] = {}
         self.gateways: list[tuple[int, int]] = []
+        self.tls_ports: list[int] = []
         self.ports = {name: free_port() for name in ("redis", "mock", "redis_exporter", "node_exporter", "prometheus")}
 
     def __enter__(self):
@@ -119,6 +120,7 @@ class Fleet:
 
     def start_gateway(self, name: str):
         variables = {
+            "GATEWAY_CONFIG": str(self.configuration()),
             "UPSTREAM_URL": f"http://{HOST}:{self.ports['mock']}",
             "REDIS_URL": f"redis://{HOST}:{self.ports['redis']}",
             "GATEWAY__SERVER__LISTEN": f"{HOST}:0",
@@ -137,6 +139,20 @@ class Fleet:
         self.start(name, str(self.binaries / "gateway"), variables=variables)
         started = wait_for(f"{name} to start", lambda: self.event(name, "started"))
         self.gateways.append(tuple(int(started[key].rpartition(":")[2]) for key in ("proxy", "admin")))
+        self.tls_ports.append(int(started["tls"].rpartition(":")[2]))
+
+    def configuration(self) -> pathlib.Path:
+        """One of everything, with a certificate that ends tomorrow."""
+        file, certificate = self.directory / "gateway.toml", self.directory / "cert.pem"
+        if not certificate.exists():
+            command = ["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "1"]
+            command += ["-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost"]
+            command += ["-keyout", str(self.directory / "key.pem"), "-out", str(certificate)]
+            subprocess.run([program("openssl"), *command], check=True, capture_output=True)
+        text = (pathlib.Path(__file__).parent / "gateway.toml").read_text()
+        text = text.replace("DIRECTORY", str(self.directory)).replace("MOCK", f"{HOST}:{self.ports['mock']}")
+        file.write_text(text)
+        return file
 
     def event(self, name: str, event: str) -> dict | None:
         """The first log event of that name."""

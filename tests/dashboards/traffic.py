@@ -5,6 +5,8 @@ Each step waits until Prometheus has seen what the step is for, so that the quer
 
 import http.client
 import itertools
+import socket
+import ssl
 import threading
 import time
 
@@ -15,11 +17,15 @@ GET_OK = [("GET", "/proxy/ok")]
 MIXED = [("GET", "/proxy/ok"), ("POST", "/proxy/sink"), ("GET", "/proxy/bytes/2000"), ("GET", "/nowhere")]
 SLOW = [("GET", "/proxy/slow?ms=1200")]
 BROKEN = [("GET", "/proxy/status/503")]
+STEERED = [("GET", "/steered/ok"), ("GET", "/guarded/ok")]
+NARROW = [("GET", "/narrow/slow?ms=300")]
 
 # Clients: source address, what it asks for, seconds between two requests. A limit counts each address by itself.
 CLIENTS = (
     [(f"127.0.1.{n}", MIXED, 0.12) for n in range(1, 9)]
     + [(f"127.0.2.{n}", BROKEN, 0.1) for n in range(1, 7)]
+    + [(f"127.0.5.{n}", STEERED, 0.1) for n in range(1, 5)]
+    + [(f"127.0.6.{n}", NARROW, 0.05) for n in range(1, 9)]
     + [(f"127.0.3.{1 + n % 4}", SLOW, 0.0) for n in range(24)]
     # One address and no patience: it is refused most of the time, and hot enough for leases.
     + [("127.0.4.1", GET_OK, 0.04) for _ in range(3)]
@@ -90,6 +96,7 @@ class Course:
     def run(self):
         with Clients([proxy for proxy, _ in self.fleet.gateways]):
             self.usual_day()
+            self.everything_else()
             self.circuit_opens()
             self.expositions = [request(admin, "GET", "/metrics")[1] for _, admin in self.fleet.gateways]
             # Twice: a counter that is born with its first failure shows a rate from the second on.
@@ -112,6 +119,34 @@ class Course:
             local = f'gateway_rate_limit_local_decisions_total{{by="{by}"}}'
             self.seen(f"decisions by {by}", f"sum(rate({local}[5s])) > 0")
 
+    def everything_else(self):
+        """What the routes of gateway.toml are for."""
+        for port in self.fleet.tls_ports:
+            # A handshake that works, and one that does not.
+            trusting = ssl._create_unverified_context()
+            with socket.create_connection((HOST, port), timeout=5) as plain, trusting.wrap_socket(plain):
+                pass
+            with socket.create_connection((HOST, port), timeout=5) as plain:
+                plain.sendall(b"GET / HTTP/1.1\r\n\r\n")
+                plain.recv(1024)
+        for what, expr in {
+            "a split": "gateway_split_requests_total",
+            "hedges": "gateway_hedges_total",
+            "mirrored requests": "gateway_mirror_requests_total",
+            "refusals for want of a place": "gateway_overload_refusals_total",
+            "undecided requests": 'gateway_auth_decisions_total{result="unavailable"}',
+            "dropped spans": "gateway_trace_spans_dropped_total",
+            "ejections": "gateway_upstream_endpoint_ejections_total",
+            "failed handshakes": 'gateway_tls_handshakes_total{result="failure"}',
+        }.items():
+            self.seen(what, f"sum({expr}) > 0")
+        self.seen("an endpoint that is left out", 'min(gateway_upstream_endpoint_healthy{upstream="checked"}) == 0')
+        (self.fleet.directory / "cert.pem").write_text("spoilt")
+        with open(self.fleet.directory / "gateway.toml", "a") as file:
+            file.write("[nonsense]\n")
+        self.seen("a configuration that is refused", 'increase(gateway_config_reloads_total{result="failure"}[5s]) > 0')
+        self.seen("certificates that cannot be used", 'increase(gateway_tls_reloads_total{result="failure"}[5s]) > 0')
+
     def circuit_opens(self):
         """Often enough to flap, and once for so long that probes fail."""
         mock = self.fleet.ports["mock"]
@@ -120,12 +155,12 @@ class Course:
         failed_probes = f"max(increase({probes}[5s])) > 0"
         for attempt in range(6):
             request(mock, "POST", "/simulate-failure")
-            self.seen(f"circuit open ({attempt})", "min(gateway_circuit_breaker_state) == 2", patience=6)
+            self.seen(f"circuit open ({attempt})", 'min(gateway_circuit_breaker_state{upstream="default"}) == 2', patience=6)
             if attempt == 0:
                 self.seen("failed probes", failed_probes)
             request(mock, "POST", "/simulate-recovery")
             # A probe can be one of the requests that fail on purpose; then it takes another second.
-            self.seen(f"circuit closed ({attempt})", "max(gateway_circuit_breaker_state) == 0", patience=20)
+            self.seen(f"circuit closed ({attempt})", 'max(gateway_circuit_breaker_state{upstream="default"}) == 0', patience=20)
             if self.missed:
                 return
 

@@ -1,7 +1,7 @@
 """The dashboard *Fleet and Redis*: are we the problem, or Redis, or the host."""
 
 from .board import dashboard as board
-from .panels import GREEN, RED, YELLOW, Query, lines, stat, states, steps, table
+from .panels import GREEN, RED, YELLOW, Query, columns, lines, stat, states, steps, table
 from .queries import mean, node, or_zero, quantile, rate, rate_by, redis, series, share, sum_by
 
 CALLS = "gateway_store_operations_total"
@@ -67,6 +67,29 @@ def replicas() -> list:
             unit="cps",
             description="The reader of the log is too slow; requests are not affected.",
         ),
+        lines(
+            "Trace spans dropped",
+            Query(rate_by("instance", "gateway_trace_spans_dropped_total"), "{{instance}}"),
+            unit="cps",
+            description="The collector of traces is away or too slow; requests are not affected.",
+        ),
+        columns(
+            "Certificates read again",
+            Query(
+                sum_by("instance, result", f"increase({series('gateway_tls_reloads_total')}[5m])"),
+                "{{instance}} {{result}}",
+            ),
+            description="failure: GatewayCertificateReloadFailed fires.",
+        ),
+        lines(
+            "Days to a certificate's end",
+            Query(
+                f"min by (name) ({series('gateway_tls_certificate_expiry_timestamp_seconds')} - time()) / 86400",
+                "{{name}}",
+            ),
+            unit="d",
+            description="Alerts fire below 14 and below 3.",
+        ),
     ]
 
 
@@ -85,7 +108,8 @@ def store() -> list:
             "p99 of a call",
             Query(quantile(0.99, "op", CALL_DURATION), "{{op}}"),
             unit="s",
-            description="The first bucket ends at 5 ms: below that, the mean tells more.",
+            description="Buckets from 100 µs on. At store.timeout (20 ms) a call is given up.",
+            limit=0.02,
         ),
         lines(
             "Failed share by replica",

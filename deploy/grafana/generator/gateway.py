@@ -14,6 +14,14 @@ AT_ENDPOINT = "gateway_upstream_endpoint_in_flight"
 RETRIES = "gateway_retries_total"
 EXHAUSTED = "gateway_retry_budget_exhausted_total"
 CACHE = "gateway_cache_requests_total"
+HEDGES = "gateway_hedges_total"
+SPLIT = "gateway_split_requests_total"
+MIRROR = "gateway_mirror_requests_total"
+OVERLOAD = "gateway_overload_refusals_total"
+PLACES = "gateway_upstream_concurrency_limit"
+AUTH = "gateway_auth_decisions_total"
+HANDSHAKES = "gateway_tls_handshakes_total"
+ENDED = "gateway_client_connections_ended_total"
 
 # Requests of one endpoint in five minutes from which its gauge turns yellow, and red. What is much is yours to say.
 BUSY, VERY_BUSY = 3_000, 10_000
@@ -175,6 +183,75 @@ def upstreams() -> list:
     ]
 
 
+def steering() -> list:
+    """What routes do beside sending a request to an upstream, and what upstreams have no place for."""
+    return [
+        lines(
+            "Split requests by upstream",
+            Query(rate_by("route, upstream", SPLIT, ROUTE), "{{route}} to {{upstream}}"),
+            unit="reqps",
+            stacked=True,
+            description="Compare with the weights: a share that drifts is one upstream's circuit or a cookie that holds clients.",
+        ),
+        lines(
+            "Hedges by outcome",
+            Query(rate_by("route, outcome", HEDGES, ROUTE), "{{route}} {{outcome}}"),
+            unit="reqps",
+            description="`won` was faster than the attempt it stood beside. Few of many: hedge.after is too short.",
+        ),
+        lines(
+            "Mirrored requests",
+            Query(rate_by("route, result", MIRROR, ROUTE), "{{route}} {{result}}"),
+            unit="reqps",
+            description="Clients wait for none of these.",
+        ),
+        columns(
+            "Refused for want of a place",
+            Query(sum_by("upstream, reason", rate(series(OVERLOAD, UPSTREAM))), "{{upstream}} {{reason}}"),
+            unit="reqps",
+            description="GatewayOverloadRefusals fires when this goes on.",
+        ),
+        lines(
+            "Places in use",
+            Query(
+                share(
+                    sum_by("upstream", series("gateway_upstream_requests_in_flight", UPSTREAM)),
+                    sum_by("upstream", series(PLACES, UPSTREAM)),
+                ),
+                "{{upstream}}",
+            ),
+            unit="percentunit",
+            description="Of upstreams with a concurrency limit. At 100 % requests wait, and then are refused.",
+        ),
+        lines(
+            "Waiting for a place",
+            Query(sum_by("upstream", series("gateway_upstream_requests_queued", UPSTREAM)), "{{upstream}} waiting"),
+            Query(sum_by("upstream", series(PLACES, UPSTREAM)), "{{upstream}} places"),
+            description="An adaptive limit moves its places with the upstream's latency.",
+        ),
+    ]
+
+
+def doors() -> list:
+    """Who comes in: connections, TLS, authentication."""
+    return [
+        lines(
+            "Who may come in, by auth",
+            Query(rate_by("auth, result", AUTH), "{{auth}} {{result}}"),
+            unit="reqps",
+            stacked=True,
+            description="`unavailable` and `unchecked`: GatewayAuthUndecidable fires.",
+        ),
+        lines("TLS handshakes", Query(rate_by("result", HANDSHAKES), "{{result}}"), unit="ops"),
+        columns(
+            "Connections ended in self-defence",
+            Query(rate_by("reason", ENDED), "{{reason}}"),
+            unit="ops",
+            description="flood: HTTP/2 frames as an attack sends them. cap: too many connections. proxy_protocol: no announcement.",
+        ),
+    ]
+
+
 def cache() -> list:
     hits = share(rate_by("route", CACHE, ROUTE, 'result="hit"'), rate_by("route", CACHE, ROUTE))
     return [
@@ -190,6 +267,8 @@ def dashboard() -> dict:
         ("Traffic", traffic()),
         ("Latency", latency()),
         ("Upstreams and retries", upstreams()),
+        ("Splits, hedges, mirrors, overload", steering()),
+        ("Doors", doors()),
         ("Cache", cache()),
     ]
     return board(

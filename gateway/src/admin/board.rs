@@ -118,8 +118,8 @@ impl Board {
         &self.audit
     }
 
-    /// Writes down what an operator did through this replica.
-    pub(super) fn record(&self, entry: Entry) {
+    /// Writes down what an operator did through this replica, or had it do through another.
+    pub fn record(&self, entry: Entry) {
         let replica = self.lock().own.replica.id.clone();
         self.audit.record(Entry { replica, ..entry });
         self.wake();

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::audit::Entry;
+use super::clients;
 use super::latency::Latency;
 use super::report::{
     CircuitView, EndpointView, LimitView, Replica, Report, RouteView, StoreView, Traffic,
@@ -218,6 +219,7 @@ impl LimitView {
         self.denied += other.denied;
         self.local += other.local;
         self.asked += other.asked;
+        clients::merge(&mut self.clients, &other.clients);
         for (name, count) in &other.totals {
             *self.totals.entry(name.clone()).or_default() += count;
         }

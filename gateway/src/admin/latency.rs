@@ -6,12 +6,15 @@ use serde::{Deserialize, Serialize};
 
 use crate::telemetry::{BOUNDS, Distribution};
 
-/// Observations per bucket of [`BOUNDS`], the last beyond them, and quantiles in milliseconds.
+/// Observations per bucket, the last beyond all bounds, and quantiles in milliseconds.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Latency {
     /// Observations per bucket, not cumulative.
     pub buckets: Vec<u64>,
+    /// The buckets' upper bounds in seconds; none for [`BOUNDS`].
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub bounds: Vec<f64>,
     /// Sum of all, in seconds.
     pub sum: f64,
     /// The median; none without observations.
@@ -35,8 +38,24 @@ impl From<&Distribution> for Latency {
 }
 
 impl Latency {
-    /// Adds what another saw.
+    /// What was observed over other buckets than the usual ones.
+    #[must_use]
+    pub fn of(from: &Distribution, bounds: &[f64]) -> Self {
+        let mut latency = Self {
+            bounds: bounds.to_vec(),
+            ..Self::from(from)
+        };
+        latency.find_quantiles();
+        latency
+    }
+
+    /// Adds what another saw; not when it has other buckets, as a replica of another version may.
     pub fn add(&mut self, other: &Self) {
+        if self.buckets.is_empty() {
+            self.bounds.clone_from(&other.bounds);
+        } else if self.bounds != other.bounds {
+            return;
+        }
         if self.buckets.len() < other.buckets.len() {
             self.buckets.resize(other.buckets.len(), 0);
         }
@@ -57,10 +76,15 @@ impl Latency {
     fn quantile(&self, share: f64) -> Option<f64> {
         let all: u64 = self.buckets.iter().sum();
         let rank = share * all as f64;
+        let bounds = if self.bounds.is_empty() {
+            &BOUNDS[..]
+        } else {
+            &self.bounds
+        };
         let (mut below, mut lower) = (0.0, 0.0);
         for (index, hits) in self.buckets.iter().enumerate() {
             let hits = *hits as f64;
-            let Some(upper) = BOUNDS.get(index) else {
+            let Some(upper) = bounds.get(index) else {
                 break;
             };
             if hits > 0.0 && below + hits >= rank {

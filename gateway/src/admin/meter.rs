@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::latency::Latency;
 use super::report::{LimitView, Report, Traffic};
 use crate::telemetry::metrics::Metrics;
-use crate::telemetry::{Counter, Distribution, Family, Histogram};
+use crate::telemetry::{CALL_BOUNDS, Counter, Distribution, Durations, Family, Scale};
 
 /// Ticks a rate is taken over: fewer would flicker, more would lag.
 const RATE_SPAN: usize = 2;
@@ -147,7 +147,8 @@ impl Span<'_> {
         let (now, recent, old) = (self.now.store, self.recent.store, self.old.store);
         report.store.calls = self.per_second(now.all, recent.all);
         report.store.failures = self.per_second(now.failed, recent.failed);
-        report.store.latency = Latency::from(&now.durations.since(&old.durations));
+        let durations = now.durations.since(&old.durations);
+        report.store.latency = Latency::of(&durations, &CALL_BOUNDS);
     }
 
     fn limit(&self, limit: &mut LimitView) {
@@ -212,7 +213,7 @@ fn by_outcome(family: &Family<Counter>, good: &str) -> BTreeMap<String, Counts> 
     all
 }
 
-fn add_durations(counts: &mut BTreeMap<String, Counts>, family: &Family<Histogram>) {
+fn add_durations<S: Scale>(counts: &mut BTreeMap<String, Counts>, family: &Family<Durations<S>>) {
     for (labels, histogram) in family.children() {
         if let Some(name) = labels.into_iter().next() {
             counts.entry(name).or_default().durations = histogram.get();

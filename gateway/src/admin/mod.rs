@@ -22,6 +22,7 @@ pub mod latency;
 pub mod meter;
 pub mod fleet;
 pub mod audit;
+pub mod clients;
 pub mod orders;
 
 pub use api::Api;

@@ -43,12 +43,52 @@ pub enum Order {
     },
     /// Purge kept answers, in the whole fleet.
     Purge(Purge),
-    /// Change this replica's log level.
-    LogLevel(String),
+    /// Change the log level of some replicas.
+    LogLevel {
+        /// The filter.
+        level: String,
+        /// Of which.
+        of: Audience,
+    },
     /// Read the configuration again.
     Reload,
-    /// Take this replica out of rotation: readiness fails, requests are still served.
-    Drain,
+    /// Take replicas out of rotation: readiness fails, requests are still served.
+    Drain {
+        /// Which.
+        of: Audience,
+    },
+}
+
+/// Whom an order concerns, and who is to answer for it where it arrives.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Audience {
+    /// Which replicas.
+    pub replicas: Replicas,
+    /// Who gives the order.
+    pub by: String,
+    /// Why; may be empty.
+    pub reason: String,
+}
+
+/// Which replicas an order concerns.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Replicas {
+    /// The one that was asked.
+    This,
+    /// Every one that hears of it.
+    All,
+    /// Those, by name.
+    These(Vec<String>),
+}
+
+impl std::fmt::Display for Replicas {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::This => f.write_str("this replica"),
+            Self::All => f.write_str("all replicas"),
+            Self::These(names) => f.write_str(&names.join(", ")),
+        }
+    }
 }
 
 /// What to purge.

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::audit::Entry;
+use super::clients::ClientView;
 use super::latency::Latency;
 
 /// One replica at one moment.
@@ -86,6 +87,8 @@ pub struct RouteView {
     pub upstream: String,
     /// The limits its requests pass.
     pub limits: Vec<String>,
+    /// Whether answers are kept.
+    pub cached: bool,
     /// What goes through it.
     #[serde(flatten)]
     pub traffic: Traffic,
@@ -223,6 +226,8 @@ pub struct LimitView {
     pub local: f64,
     /// Asked of the store, per second.
     pub asked: f64,
+    /// Clients that are refused or have least left, the hottest first.
+    pub clients: Vec<ClientView>,
     /// Since the start: decisions by their name in the metrics, and what became of tokens and calls.
     pub totals: BTreeMap<String, u64>,
 }

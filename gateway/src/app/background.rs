@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::common::Common;
 use super::issuers;
 use super::live::Live;
-use super::operate::{carry_out, hear_resets};
+use super::operate::{carry_out, hear_orders};
 use super::reload::{Reloader, Reloads, Wishes};
 use super::report::{Place, reports};
 use super::watch::watch as watch_file;
@@ -109,7 +109,7 @@ async fn run(common: &Common, store: Store, tasks: Tasks, stop: Receiver<()>) {
         () = carry_out(live, store, &reloads, ordered) => {}
         () = reloader.carry_out(wishes) => {}
         () = watch_file(live, file, &reloads) => {}
-        () = hear_resets(common, store) => {}
+        () = hear_orders(common, store) => {}
         () = health::watch(store.clone(), &common.health) => {}
         () = tell_of_the_store(common) => {}
         () = heartbeats(common, store) => {}

@@ -12,6 +12,7 @@ mod live;
 mod needs_restart;
 mod endpoints;
 mod given;
+mod fleetwide;
 mod observe;
 mod operate;
 mod purge;

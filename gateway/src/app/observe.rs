@@ -12,14 +12,33 @@ use crate::config::Config;
 use crate::limiter::{Decision, Shared};
 use crate::policy::circuit::State;
 use crate::policy::ids::{ReplicaId, UpstreamName};
-use crate::store::{Observer, Op};
+use crate::store::{Observer, Op, StoreError};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Family, Gauge};
+
+/// How a call to a shared store fails where nothing is configured wrongly.
+const REMOTE: [StoreError; 8] = [
+    StoreError::Down,
+    StoreError::Overloaded,
+    StoreError::Timeout,
+    StoreError::Unreachable,
+    StoreError::Disconnected,
+    StoreError::Loading,
+    StoreError::Refusing,
+    StoreError::Unexpected,
+];
 
 /// Counts every call to the store.
 pub(super) fn store(metrics: &Arc<Metrics>) -> Observer {
     let durations = Op::ALL.map(|op| metrics.store_duration.with(&[op.label()]));
     let operations = metrics.store_operations.clone();
+    // From the start: a counter that begins with the first failure shows no increase by it.
+    for (op, error) in Op::ALL
+        .iter()
+        .flat_map(|op| REMOTE.map(|error| (op, error)))
+    {
+        let _ = operations.with(&[op.label(), error.label()]);
+    }
     // Held, because a call that succeeds may be part of a request; only failures are looked up.
     let succeeded = Op::ALL.map(|op| operations.with(&[op.label(), "ok"]));
     Arc::new(move |op, result, elapsed| {

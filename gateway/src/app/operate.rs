@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::common::Common;
+use super::fleetwide;
 use super::live::Live;
 use super::purge;
 use super::reload::Reloads;
@@ -18,14 +19,13 @@ use crate::breaker::ForceError;
 use crate::limiter::settings::{KeySettings, PolicySettings};
 use crate::policy::circuit::Hold;
 use crate::policy::ids::{BucketId, ClientId, UpstreamName};
-use crate::server::drain::Phase;
-use crate::store::{Event, Store, StoreError};
+use crate::store::{Directive, Event, Store, StoreError};
 
 /// How long until a channel that broke is opened again.
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
-/// Hears of buckets that operators reset through any replica, and tells the limiters of this one.
-pub(super) async fn hear_resets(common: &Common, store: &Store) {
+/// Hears what operators ordered through any replica: buckets that were reset, and what concerns replicas.
+pub(super) async fn hear_orders(common: &Common, store: &Store) {
     let mut has_listened = false;
     loop {
         if let Ok(mut events) = store.subscribe().await {
@@ -34,8 +34,15 @@ pub(super) async fn hear_resets(common: &Common, store: &Store) {
                 common.limiter.forget_all();
             }
             while let Some(event) = events.next().await {
-                if let Event::BucketForgotten { policy, client } = event {
-                    common.limiter.forget(&policy, &client);
+                match event {
+                    Event::BucketForgotten { policy, client } => {
+                        common.limiter.forget(&policy, &client);
+                    }
+                    Event::Order { .. } => fleetwide::heard(common, event),
+                    // The breaker's and the cache's own.
+                    Event::Circuit { .. }
+                    | Event::TagPurged { .. }
+                    | Event::TargetPurged { .. } => {}
                 }
             }
         }
@@ -72,14 +79,12 @@ async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
             reason,
         } => circuit(common, store, &upstream.as_str().into(), to, &by, &reason).await,
         Order::Purge(what) => purge::purge(common, store, &what).await,
-        Order::LogLevel(level) => log_level(common, &level),
+        Order::LogLevel { level, of } => {
+            fleetwide::give(common, store, Directive::LogLevel(level), of).await
+        }
         // Not an order to a configuration, but for another.
         Order::Reload => Err(OrderError::Invalid("not here".to_owned())),
-        Order::Drain => {
-            common.drain.enter(Phase::Leave);
-            tracing::info!(event = "leaving");
-            Ok(json!({ "phase": "leaving" }))
-        }
+        Order::Drain { of } => fleetwide::give(common, store, Directive::Drain, of).await,
     }
 }
 
@@ -143,19 +148,6 @@ async fn circuit(
         ForceError::Store(error) => unavailable(error),
     })?;
     Ok(json!({ "upstream": upstream.as_str(), "state": view.state.label(), "epoch": view.epoch }))
-}
-
-fn log_level(common: &Common, filter: &str) -> Outcome {
-    let Some(level) = &common.level else {
-        return Err(OrderError::Invalid(
-            "this process does not log for itself".to_owned(),
-        ));
-    };
-    level
-        .set(filter)
-        .map_err(|error| OrderError::Invalid(error.to_string()))?;
-    tracing::info!(event = "log_level", level = filter);
-    Ok(json!({ "level": level.get() }))
 }
 
 fn policy_of<'a>(common: &'a Common, name: &str) -> Result<&'a PolicySettings, OrderError> {

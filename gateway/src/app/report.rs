@@ -11,13 +11,14 @@ use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 use super::common::Common;
 use super::endpoints;
 use super::live::Live;
+use crate::admin::clients::{ClientView, SHOWN};
 use crate::admin::meter::Meter;
 use crate::admin::report::{
     CircuitView, Forced, LimitView, Replica, Report, RouteView, StoreView, Transition, UpstreamView,
 };
 use crate::breaker::Snapshot;
 use crate::limiter::settings::PolicySettings;
-use crate::limiter::{Decision, Totals};
+use crate::limiter::{Decision, HotClient, Totals};
 use crate::policy::limit::LimitSpec;
 use crate::policy::units::{Micros, StoreTime};
 use crate::server::drain::Phase;
@@ -33,6 +34,8 @@ const LIFETIME: Duration = Duration::from_secs(5);
 const UNWATCHED: Duration = Duration::from_secs(5);
 /// Circuit transitions told, each.
 const TRANSITIONS: usize = 12;
+/// Clients told of all limits together: a report has a bound.
+const CLIENTS: usize = 200;
 
 /// Where this replica listens, and since when it runs.
 #[derive(Clone, Copy, Debug)]
@@ -93,6 +96,8 @@ async fn read(store: &Store) -> Option<Vec<Report>> {
 fn report(common: &Common, place: Place) -> Report {
     let config = &common.config;
     let totals = common.limiter.totals();
+    let hottest = common.limiter.hottest();
+    let told = (CLIENTS / config.limits.len().max(1)).clamp(1, SHOWN);
     let limits = config.limits.iter();
     let circuits = common.breaker.snapshot();
     Report {
@@ -111,7 +116,13 @@ fn report(common: &Common, place: Place) -> Report {
             .map(|one| circuit(common, one))
             .collect(),
         limits: limits
-            .map(|settings| limit(settings, totals.get(&settings.name)))
+            .map(|settings| {
+                let hot = hottest.get(&settings.name).into_iter().flatten();
+                LimitView {
+                    clients: hot.take(told).map(client).collect(),
+                    ..limit(settings, totals.get(&settings.name))
+                }
+            })
             .collect(),
         ..Report::default()
     }
@@ -152,6 +163,7 @@ fn route(settings: &crate::proxy::settings::RouteSettings) -> RouteView {
         path: settings.path.clone(),
         upstream: settings.target.to_string(),
         limits: settings.limits.iter().map(ToString::to_string).collect(),
+        cached: settings.cache.is_some(),
         ..RouteView::default()
     }
 }
@@ -240,5 +252,16 @@ fn limit(settings: &PolicySettings, totals: Option<&Totals>) -> LimitView {
         shadow: settings.shadow,
         totals: all.map(|(name, count)| (name.to_owned(), count)).collect(),
         ..LimitView::default()
+    }
+}
+
+fn client(hot: &HotClient) -> ClientView {
+    let standing = &hot.standing;
+    ClientView {
+        client: hot.client.to_string(),
+        remaining: standing.remaining,
+        full_after: standing.full_after.get() / 1_000,
+        retry_after: standing.retry_after.get().div_ceil(1_000),
+        requests: hot.rate,
     }
 }

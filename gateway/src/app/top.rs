@@ -3,6 +3,8 @@
 //! Guarantees: `--once` prints one picture without control codes, for scripts, and exits 1 when there is none. Must not: need a
 //! configuration, or trust what it prints: the API refuses control characters in what operators say.
 
+mod paint;
+
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
@@ -16,11 +18,14 @@ use super::pause;
 use super::run::{complain, say};
 use crate::admin::fleet::{Fleet, FleetCircuit};
 use crate::admin::report::{LimitView, UpstreamView};
+use paint::{Paint, millis, share};
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 const EVERY: Duration = Duration::from_secs(1);
 const TRANSITIONS: usize = 6;
+/// Clients shown of one limit.
+const HOT: usize = 3;
 /// More healthy endpoints of one upstream than this are a number.
 const FEW_ENDPOINTS: usize = 4;
 
@@ -236,6 +241,19 @@ fn limits(text: &mut String, limits: &[LimitView], paint: &Paint) {
             share(one.local, one.granted + one.denied),
             one.asked,
         );
+        hottest(text, one, paint);
+    }
+}
+
+/// Who is refused, or has least left.
+fn hottest(text: &mut String, limit: &LimitView, paint: &Paint) {
+    for one in limit.clients.iter().take(HOT) {
+        let left = if one.retry_after > 0 {
+            paint.bad(&format!("refused, {} s", one.retry_after.div_ceil(1_000)))
+        } else {
+            format!("{} of {} left", one.remaining, limit.capacity)
+        };
+        let _ = writeln!(text, "  {:<30} {left}, {:.0}/s", one.client, one.requests);
     }
 }
 
@@ -248,53 +266,5 @@ fn transitions(text: &mut String, fleet: &Fleet, paint: &Paint) {
             "{ago:>6} s ago  {}: {} -> {} ({}, by {})",
             one.upstream, one.from, one.to, one.cause, one.by
         );
-    }
-}
-
-fn share(part: f64, whole: f64) -> f64 {
-    if whole > 0.0 {
-        (100.0 * part / whole).min(100.0)
-    } else {
-        0.0
-    }
-}
-
-/// Below the histogram's first bound only that much is known.
-fn millis(value: Option<f64>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(value) if value < 5.0 => "<5".to_owned(),
-        Some(value) => format!("{value:.0}"),
-    }
-}
-
-/// Colours, for terminals alone.
-struct Paint {
-    colours: bool,
-}
-
-impl Paint {
-    fn with(&self, code: &str, text: &str) -> String {
-        if self.colours {
-            format!("\x1b[{code}m{text}\x1b[0m")
-        } else {
-            text.to_owned()
-        }
-    }
-
-    fn bold(&self, text: &str) -> String {
-        self.with("1", text)
-    }
-
-    fn soft(&self, text: &str) -> String {
-        self.with("2", text)
-    }
-
-    fn good(&self, text: &str) -> String {
-        self.with("32", text)
-    }
-
-    fn bad(&self, text: &str) -> String {
-        self.with("1;31", text)
     }
 }

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::all::Want;
 use super::entry::{Debit, Outcome};
 use super::flight;
+use super::hot::Round;
 use super::lease::Tranche;
 use super::policies::{Policies, Policy, Told};
 use super::returns::Returns;
@@ -48,6 +49,8 @@ pub(super) struct Inner {
     pub(super) next_slot: Cell<u32>,
     /// The slots of requests in flight, by the number of the first of each.
     pub(super) held: RefCell<BTreeMap<u32, Held>>,
+    /// The walk in search of clients near their limit.
+    pub(super) round: RefCell<Round>,
 }
 
 /// How a request gets its verdict.
@@ -141,11 +144,13 @@ impl Inner {
         let mut table = self.table.borrow_mut();
         let hash = table.hash(want.policy, want.client);
         let place = table.find(hash, want.policy, want.client)?;
-        let denied = table
-            .at(place)?
-            .entry
-            .remembered(want.policy, want.cost, now)?;
-        (!denied.verdict.decision.passes()).then_some(denied.verdict)
+        let entry = &mut table.at(place)?.entry;
+        let denied = entry.remembered(want.policy, want.cost, now)?;
+        if denied.verdict.decision.passes() {
+            return None;
+        }
+        entry.count();
+        Some(denied.verdict)
     }
 
     /// Takes back what a request was granted that went nowhere: into the lease it came from, else to the store.
@@ -231,6 +236,7 @@ impl Inner {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.shared.left();
+        self.shared.hot.forget(self.holder);
     }
 }
 

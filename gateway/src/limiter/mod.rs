@@ -19,6 +19,7 @@ mod degrade;
 mod denial;
 mod entry;
 mod flight;
+mod hot;
 mod inner;
 mod lease;
 mod policies;
@@ -42,6 +43,8 @@ use std::sync::Arc;
 use tokio::time::Instant;
 
 pub use all::{Verdicts, Want};
+pub use entry::Standing;
+pub use hot::HotClient;
 pub use policies::Policy;
 pub use shared::Shared;
 pub use slots::Slot;
@@ -109,6 +112,7 @@ impl Limiter {
                 holder,
                 next_slot: Cell::new(0),
                 held: RefCell::default(),
+                round: RefCell::default(),
                 store,
                 shared,
                 policies: RefCell::default(),
@@ -176,15 +180,18 @@ impl Limiter {
             let hash = table.hash(&policy, &client);
             let place = table.find(hash, &policy, &client);
             if let Some(slot) = place.and_then(|place| table.at(place)) {
-                slot.entry.forget();
+                slot.entry.forget(Instant::now());
             }
         }
     }
 
-    /// Renews what is held, and voids what was remembered of buckets that were reset anywhere; called a few times a second.
+    /// Renews what is held, looks for clients near their limit, and voids what was remembered of buckets that were reset anywhere;
+    /// called a few times a second.
     pub fn tick(&self) {
         let inner = &self.inner;
-        inner.renew(Instant::now());
+        let now = Instant::now();
+        inner.renew(now);
+        inner.look_for_hot_clients(now);
         if inner.seen_resets.get() == inner.shared.resets.count() {
             return;
         }
@@ -203,8 +210,9 @@ impl Limiter {
     fn forget_all(&self) {
         let inner = &self.inner;
         inner.resets.set(inner.resets.get().wrapping_add(1));
+        let now = Instant::now();
         for slot in inner.table.borrow_mut().iter_mut() {
-            slot.entry.forget();
+            slot.entry.forget(now);
         }
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::hot::{Hot, HotClient};
 use super::resets::Resets;
 use super::tally::{Tally, Totals};
 use crate::policy::ids::PolicyName;
@@ -20,6 +21,7 @@ pub struct Shared {
     limiters: AtomicU64,
     counts: Mutex<Counts>,
     pub(super) resets: Resets,
+    pub(super) hot: Hot,
 }
 
 #[derive(Debug, Default)]
@@ -38,6 +40,7 @@ impl Shared {
             limiters: AtomicU64::new(0),
             counts: Mutex::default(),
             resets: Resets::default(),
+            hot: Hot::default(),
         })
     }
 
@@ -71,6 +74,12 @@ impl Shared {
             totals.entry(name.clone()).or_default().add(tally);
         }
         totals
+    }
+
+    /// Of each limit the clients that are refused or have least left, as the threads found in the last second or two.
+    #[must_use]
+    pub fn hottest(&self) -> BTreeMap<PolicyName, Vec<HotClient>> {
+        self.hot.of_all()
     }
 
     pub(super) const fn local(&self) -> &Store {

@@ -116,6 +116,20 @@ impl Table {
         self.slots.iter_mut().flatten()
     }
 
+    /// The entries of at most `count` places from `from` on.
+    pub(super) fn some_mut(
+        &mut self,
+        from: usize,
+        count: usize,
+    ) -> impl Iterator<Item = &mut Slot> {
+        self.slots.iter_mut().skip(from).take(count).flatten()
+    }
+
+    /// How many places there are, vacant ones too.
+    pub(super) const fn places(&self) -> usize {
+        self.slots.len()
+    }
+
     /// How many entries there are.
     pub(super) fn len(&self) -> usize {
         self.index.len()

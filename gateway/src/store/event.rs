@@ -6,10 +6,10 @@
 use serde::{Deserialize, Serialize};
 
 use crate::policy::cacheability::Digest;
-use crate::policy::ids::{MAX_TEXT, PolicyName, UpstreamName};
+use crate::policy::ids::{PolicyName, ReplicaId, UpstreamName};
 
-/// The longest event on the wire: two texts at their bound, every byte escaped, and the words around them.
-pub const MAX_BYTES: usize = 2 * 6 * MAX_TEXT + 256;
+/// The longest event on the wire: a circuit's and a bucket's are far shorter, an order may name replicas.
+pub const MAX_BYTES: usize = 8 * 1_024;
 
 /// The version of the wire form.
 const VERSION: u32 = 1;
@@ -43,6 +43,29 @@ pub enum Event {
         /// Its key.
         target: Digest,
     },
+    /// An operator ordered something of several replicas.
+    Order {
+        /// The replica it was ordered through, which has heard of it already.
+        from: ReplicaId,
+        /// Whom it concerns; none for all.
+        replicas: Option<Vec<String>>,
+        /// What.
+        what: Directive,
+        /// Who wants it.
+        by: String,
+        /// Why; may be empty.
+        reason: String,
+    },
+}
+
+/// What can be ordered of several replicas.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Directive {
+    /// Log by this filter from now on.
+    LogLevel(String),
+    /// Leave rotation.
+    Drain,
 }
 
 /// The wire form: one flat JSON object.
@@ -56,10 +79,29 @@ struct Wire {
 #[derive(Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 enum Kind {
-    Circuit { upstream: String, epoch: u64 },
-    BucketForgotten { policy: String, client: String },
-    TagPurged { tag: String, generation: u64 },
-    TargetPurged { target: String },
+    Circuit {
+        upstream: String,
+        epoch: u64,
+    },
+    BucketForgotten {
+        policy: String,
+        client: String,
+    },
+    Order {
+        from: String,
+        #[serde(default)]
+        replicas: Option<Vec<String>>,
+        what: Directive,
+        by: String,
+        reason: String,
+    },
+    TagPurged {
+        tag: String,
+        generation: u64,
+    },
+    TargetPurged {
+        target: String,
+    },
 }
 
 impl Event {
@@ -74,6 +116,19 @@ impl Event {
             Self::BucketForgotten { policy, client } => Kind::BucketForgotten {
                 policy: policy.to_string(),
                 client: client.clone(),
+            },
+            Self::Order {
+                from,
+                replicas,
+                what,
+                by,
+                reason,
+            } => Kind::Order {
+                from: from.to_string(),
+                replicas: replicas.clone(),
+                what: what.clone(),
+                by: by.clone(),
+                reason: reason.clone(),
             },
             Self::TagPurged { tag, generation } => Kind::TagPurged {
                 tag: tag.clone(),
@@ -106,6 +161,19 @@ impl Event {
                 policy: PolicyName::from(policy.as_str()),
                 client,
             },
+            Kind::Order {
+                from,
+                replicas,
+                what,
+                by,
+                reason,
+            } => Self::Order {
+                from: ReplicaId::from(from.as_str()),
+                replicas,
+                what,
+                by,
+                reason,
+            },
             Kind::TagPurged { tag, generation } => Self::TagPurged { tag, generation },
             Kind::TargetPurged { target } => Self::TargetPurged {
                 target: Digest::parse(&target)?,
@@ -117,6 +185,7 @@ impl Event {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::policy::ids::MAX_TEXT;
 
     #[test]
     fn events_survive_the_wire() {
@@ -129,6 +198,13 @@ mod tests {
                 policy: "per-client".into(),
                 client: "\u{1}".repeat(MAX_TEXT),
             },
+            Event::Order {
+                from: "edge-1".into(),
+                replicas: Some(vec!["edge-2".repeat(30); 32]),
+                what: Directive::LogLevel("\"".repeat(200)),
+                by: "\"".repeat(200),
+                reason: "\"".repeat(200),
+            },
         ] {
             let text = event.encode().expect("within the bound");
             assert_eq!(Event::decode(text.as_bytes()), Some(event));
@@ -140,6 +216,7 @@ mod tests {
         for text in [
             r#"{"v":2,"kind":"circuit","upstream":"a","epoch":1}"#,
             r#"{"v":1,"kind":"purge","tag":"a"}"#,
+            r#"{"v":1,"kind":"order","from":"a","what":"explode","by":"b","reason":""}"#,
             r#"{"v":1}"#,
             "",
             "null",

@@ -20,7 +20,7 @@ use tokio::sync::broadcast;
 
 pub use self::api_key::{KeyHash, KeyRecord};
 pub use self::error::StoreError;
-pub use self::event::Event;
+pub use self::event::{Directive, Event};
 pub use self::health::Health;
 pub use self::memory::Memory;
 pub use self::op::{Observer, Op};

@@ -9,7 +9,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 use prometheus::core::{Collector, Desc};
 use prometheus::proto;
 
-use super::series::{BOUNDS, Counter, Distribution, Gauge, Histogram, Total};
+use super::series::{Counter, Distribution, Durations, Gauge, Scale, Total};
 
 /// The most label combinations one family holds.
 const MAX_CHILDREN: usize = 50_000;
@@ -53,13 +53,13 @@ impl Sample for Gauge {
     }
 }
 
-impl Sample for Histogram {
+impl<S: Scale> Sample for Durations<S> {
     const KIND: proto::MetricType = proto::MetricType::HISTOGRAM;
 
     fn write(&self, metric: &mut proto::Metric) {
         let Distribution { buckets, sum } = self.get();
         let mut count = 0;
-        let cumulative = BOUNDS.iter().zip(buckets).map(|(bound, hits)| {
+        let cumulative = S::SECONDS.iter().zip(buckets).map(|(bound, hits)| {
             count += hits;
             let mut bucket = proto::Bucket::default();
             bucket.set_cumulative_count(count);

@@ -74,6 +74,17 @@ impl Level {
     }
 }
 
+/// Whether a level or filter can be read.
+///
+/// # Errors
+/// It cannot.
+pub fn check_level(filter: &str) -> Result<(), LogError> {
+    let parsed = EnvFilter::try_new(filter);
+    parsed
+        .map(drop)
+        .map_err(|_| LogError::Level(filter.to_owned()))
+}
+
 impl fmt::Debug for Level {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Level").field(&self.get()).finish()

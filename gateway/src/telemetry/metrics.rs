@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 
+use super::declare::{family, register, single};
 use super::family::Family;
-use super::register::{family, register, single};
-use super::series::{Counter, Gauge, Histogram, Total};
+use super::series::{CallHistogram, Counter, Gauge, Histogram, Total};
 
 /// Copies counts that are kept elsewhere.
 type Source = Box<dyn Fn(&Metrics) + Send + Sync>;
@@ -81,7 +81,7 @@ pub struct Metrics {
     /// `gateway_store_operations_total{op,result}`
     pub store_operations: Family<Counter>,
     /// `gateway_store_operation_duration_seconds{op}`
-    pub store_duration: Family<Histogram>,
+    pub store_duration: Family<CallHistogram>,
     /// `gateway_replicas`
     pub replicas: Arc<Gauge>,
     /// `gateway_trace_spans_dropped_total`

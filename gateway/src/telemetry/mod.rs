@@ -6,7 +6,7 @@
 pub mod settings;
 mod series;
 mod family;
-mod register;
+mod declare;
 pub mod metrics;
 mod writer;
 pub mod logs;
@@ -19,4 +19,7 @@ mod json;
 pub mod fuzzing;
 
 pub use family::Family;
-pub use series::{BOUNDS, Counter, Distribution, Gauge, Histogram, Total, enter_shard};
+pub use series::{
+    BOUNDS, CALL_BOUNDS, CallHistogram, Counter, Distribution, Durations, Gauge, Histogram, Scale,
+    Total, enter_shard,
+};

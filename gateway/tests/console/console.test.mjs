@@ -113,6 +113,40 @@ test("a client's bucket can be looked up and filled", async () => {
   await until(page, "#limits .found", /It is full/);
 });
 
+test("who has used most of a limit is listed, and looked up by a click", async () => {
+  const stop = fleet.load(40);
+  const page = await shown(1);
+  try {
+    await until(page, "#limits .hot", /127\.0\.0\.1.* of 100.000 left, .*\/s/);
+    await page.locator("#limits .hot button").first().click();
+    await until(page, "#limits .found", /127\.0\.0\.1 has .* tokens/);
+  } finally {
+    await stop();
+  }
+  assert.deepEqual(page.wrong, []);
+});
+
+test("endpoints say how they fare", async () => {
+  const page = await shown();
+  await until(page, "#upstreams .endpoint", /^http:\/\/127\.0\.0\.1:\d+healthy/);
+  await until(page, "#routes small", /to default · limited by per-client/);
+});
+
+test("the log level is set on every replica, which each of them writes down", async () => {
+  const page = await shown();
+  await page.locator("#level-of").selectOption("all");
+  await page.locator("#level-value").selectOption("debug");
+  await page.getByRole("button", { name: "Set", exact: true }).first().click();
+  await until(page, "#dialog-text", /Every replica/);
+  await page.locator("#dialog-reason").fill("ticket 4711");
+  await page.locator("#dialog").getByRole("button", { name: "Set", exact: true }).click();
+  const entries = () => page.locator("#audit li", { hasText: "log-level" }).allTextContents();
+  await eventually("each replica's entry", async () => (await entries()).length === 2);
+  const told = await entries();
+  assert.ok(told.every((one) => one.includes("ticket 4711")), told.join());
+  assert.equal(told.filter((one) => one.includes("ordered through")).length, 1, told.join());
+});
+
 test("what operators say is shown as text, never as markup", async () => {
   const reason = "<img src=x onerror=alert(1)>";
   const headers = { "Content-Type": "application/json" };

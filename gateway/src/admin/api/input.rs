@@ -10,9 +10,12 @@ use hyper::body::Incoming;
 use serde::Deserialize;
 
 use super::{MOST_BODY, Problem};
+use crate::admin::orders::Replicas;
 
 /// The longest text in an order.
 const MOST_TEXT: usize = 200;
+/// Replicas an order may name.
+const MOST_REPLICAS: usize = 32;
 /// The longest URL in one.
 const MOST_URL: usize = 3_000;
 /// How long a body may take.
@@ -30,6 +33,8 @@ pub(super) struct Words {
     pub(super) author: Option<String>,
     /// The log level.
     pub(super) level: Option<String>,
+    /// Whom it concerns: `all` replicas, or a list of names; without it the replica that is asked.
+    pub(super) replicas: Option<Whom>,
     /// A route whose kept answers are meant.
     pub(super) route: Option<String>,
     /// A tag, the same.
@@ -38,7 +43,30 @@ pub(super) struct Words {
     pub(super) url: Option<String>,
 }
 
+/// Replicas, as they are written.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub(super) enum Whom {
+    Word(String),
+    Names(Vec<String>),
+}
+
 impl Words {
+    /// Which replicas are meant.
+    pub(super) fn replicas(&self) -> Result<Replicas, Problem> {
+        match &self.replicas {
+            None => Ok(Replicas::This),
+            Some(Whom::Word(word)) if word == "all" => Ok(Replicas::All),
+            Some(Whom::Names(names)) if (1..=MOST_REPLICAS).contains(&names.len()) => {
+                let names = names.iter().map(|one| name(one));
+                names.collect::<Result<_, _>>().map(Replicas::These)
+            }
+            Some(_) => Err(Problem::bad(&format!(
+                "`replicas` is `all`, or a list of 1 to {MOST_REPLICAS} names"
+            ))),
+        }
+    }
+
     pub(super) fn required(&self, key: &str, value: Option<&str>) -> Result<String, Problem> {
         match value {
             Some(value) if !value.trim().is_empty() => Ok(value.to_owned()),

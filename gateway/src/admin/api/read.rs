@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::StatusCode;
+use serde_json::json;
 
 use super::input::{self, name};
 use super::{Api, Problem};
@@ -30,7 +31,7 @@ pub(super) fn knows(steps: &[&str]) -> bool {
             | "config"
             | "stream"
             | "openapi.json"]
-            | ["limits", _, "bucket"]
+            | ["limits", _, "bucket" | "clients"]
     )
 }
 
@@ -48,6 +49,7 @@ impl Api {
             ["config"] => json(&self.in_force.get()),
             ["openapi.json"] => plain(StatusCode::OK, "application/json", OPENAPI),
             ["stream"] => self.stream()?,
+            ["limits", policy, "clients"] => self.clients(policy).await?,
             ["limits", policy, "bucket"] => self.bucket(policy, query).await?,
             [what] => match self.part(what).await {
                 Some(answer) => answer,
@@ -85,6 +87,20 @@ impl Api {
             )
         })?;
         Ok(stream::events(&self.board, place))
+    }
+
+    /// Who is near or over a limit.
+    async fn clients(&self, policy: &str) -> Result<Answer, Problem> {
+        let policy = name(policy)?;
+        let fleet = self.board.fleet().await;
+        let limit = fleet.limits.iter().find(|one| one.name == policy);
+        let limit =
+            limit.ok_or_else(|| Problem::not_found(&format!("there is no limit `{policy}`")))?;
+        Ok(json(&json!({
+            "policy": limit.name,
+            "capacity": limit.capacity,
+            "clients": limit.clients,
+        })))
     }
 
     async fn bucket(&self, policy: &str, query: Option<&str>) -> Result<Answer, Problem> {

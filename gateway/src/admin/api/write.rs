@@ -10,7 +10,7 @@ use super::input::{self, Words, name};
 use super::{Api, Problem};
 use crate::admin::answer::{Answer, json};
 use crate::admin::audit::Entry;
-use crate::admin::orders::{CircuitOrder, Order, OrderError, Purge};
+use crate::admin::orders::{Audience, CircuitOrder, Order, OrderError, Purge, Replicas};
 use crate::telemetry::logs;
 
 /// Whether a path takes orders.
@@ -47,10 +47,15 @@ impl Api {
             ["cache", "purge"] => purge(&words)?,
             ["log-level"] => {
                 let level = words.required("level", words.level.as_deref())?;
-                ("log-level", level.clone(), Order::LogLevel(level))
+                let of = self.audience(&words, &by).await?;
+                let target = format!("{level} on {}", of.replicas);
+                ("log-level", target, Order::LogLevel { level, of })
+            }
+            ["drain"] => {
+                let of = self.audience(&words, &by).await?;
+                ("drain", of.replicas.to_string(), Order::Drain { of })
             }
             ["reload"] => ("reload", "this replica".to_owned(), Order::Reload),
-            ["drain"] => ("drain", "this replica".to_owned(), Order::Drain),
             _ => return Ok(None),
         };
         let outcome = self.orders.give(order).await;
@@ -66,6 +71,26 @@ impl Api {
             ..Entry::default()
         });
         outcome.map(|done| Some(json(&done))).map_err(Problem::from)
+    }
+
+    /// Whom an order concerns; replicas that nobody knows of are an error, not silence.
+    async fn audience(&self, words: &Words, by: &str) -> Result<Audience, Problem> {
+        let replicas = words.replicas()?;
+        if let Replicas::These(names) = &replicas {
+            let fleet = self.board.fleet().await;
+            let is_known =
+                |name: &&String| fleet.replicas.iter().any(|one| one.replica.id == **name);
+            if let Some(unknown) = names.iter().find(|name| !is_known(name)) {
+                return Err(Problem::not_found(&format!(
+                    "there is no replica `{unknown}`"
+                )));
+            }
+        }
+        Ok(Audience {
+            replicas,
+            by: by.to_owned(),
+            reason: words.reason.clone().unwrap_or_default(),
+        })
     }
 
     /// Who gives an order: how they got in, and the name they give, which nobody has checked.

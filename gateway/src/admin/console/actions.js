@@ -82,20 +82,30 @@ export function resetBucket(policy, client) {
   });
 }
 
-export function drain() {
+export function purge(route) {
   return ask({
-    title: "Take this replica out of rotation",
-    text: "Its /readyz fails from now on, so load balancers look away. It still serves what reaches it. Only a restart brings it back.",
-    confirm: "Take out",
-    act: (said) => post("drain", said),
+    title: `Purge what ${route} keeps`,
+    text: "Every replica forgets the answers that this route keeps, and asks its upstream again.",
+    confirm: "Purge",
+    reason: true,
+    act: (said) => post("cache/purge", { ...said, route }),
   });
 }
 
-export function logLevel(level) {
+export function drain(replica) {
+  return ask({
+    title: `Take ${replica} out of rotation`,
+    text: "Its /readyz fails from now on, so load balancers look away. It still serves what reaches it. Only a restart brings it back.",
+    confirm: "Take out",
+    act: (said) => post("drain", { ...said, replicas: [replica] }),
+  });
+}
+
+export function logLevel(level, everywhere) {
   return ask({
     title: `Log at level ${level}`,
-    text: "This replica alone, until it restarts.",
+    text: everywhere ? "Every replica, until it restarts." : "This replica alone, until it restarts.",
     confirm: "Set",
-    act: (said) => post("log-level", { ...said, level }),
+    act: (said) => post("log-level", { ...said, level, ...(everywhere ? { replicas: "all" } : {}) }),
   });
 }

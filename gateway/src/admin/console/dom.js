@@ -77,6 +77,12 @@ export function millis(value) {
   return value < 10 ? value.toFixed(1) : value.toFixed(0);
 }
 
+/** Milliseconds of what takes a fraction of one. */
+export function fine(value) {
+  if (value === null || value === undefined) return "–";
+  return value < 1 ? value.toFixed(2) : value.toFixed(value < 10 ? 1 : 0);
+}
+
 export function count(number) {
   return number.toLocaleString("en").replaceAll(",", "\u202f");
 }

@@ -67,7 +67,7 @@ $("#theme").addEventListener("click", () => {
 
 $("#level").addEventListener("submit", (event) => {
   event.preventDefault();
-  actions.logLevel($("#level-value").value);
+  actions.logLevel($("#level-value").value, $("#level-of").value === "all");
 });
 $("#show-config").addEventListener("click", async () => {
   try {

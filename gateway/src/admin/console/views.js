@@ -1,6 +1,6 @@
 // From the picture of the fleet to the page.
 
-import { $, h, svg, keyed, say, rate, share, percent, millis, count, span, clock } from "./dom.js";
+import { $, h, svg, keyed, say, rate, share, percent, millis, fine, count, span, clock } from "./dom.js";
 import { strip } from "./chart.js";
 import * as actions from "./actions.js";
 import { get } from "./api.js";
@@ -110,13 +110,19 @@ function makeLimit({ name, key }) {
       found.replaceChildren(error.message);
     }
   };
+  const lookAt = (who) => {
+    client.value = who;
+    look();
+  };
   const form = h("form", { className: "lookup", onsubmit: (event) => (event.preventDefault(), look()) }, client, h("button", { type: "submit", className: "quiet" }, "Look up"));
   client.hidden = key === "global";
   client.required = key !== "global";
   const bar = (label) => h("div", { className: "meter" }, h("p", {}, h("span", {}, label), h("b")), h("progress", { max: 100, value: 0, "aria-label": label }));
-  return h("article", { className: "card limit", "data-limit": name },
+  const card = h("article", { className: "card limit", "data-limit": name },
     h("div", { className: "head" }, h("h3", {}, name), h("span", { className: "badge plain" })),
-    h("dl", { className: "facts" }), bar("Decided locally"), bar("Leased tokens used"), form, found);
+    h("dl", { className: "facts" }), bar("Decided locally"), bar("Leased tokens used"), h("ul", { className: "hot", "aria-label": `Clients near or over ${name}` }), form, found);
+  card.lookAt = lookAt;
+  return card;
 }
 
 // What a limit allows, in a few words.
@@ -142,7 +148,23 @@ function updateLimit(card, one) {
   meter(meters[0], decisions, share(local, decisions), `${percent(share(totals.by_lease ?? 0, decisions))} % leases, ${percent(share(totals.by_denial_memory ?? 0, decisions))} % denials`);
   const leased = totals.leased ?? 0;
   const unused = (totals.given_back ?? 0) + (totals.lost ?? 0);
+  hottest(card, one);
   meter(meters[1], leased, 100 - share(unused, leased), `${percent(100 - share(unused, leased))} % of ${count(leased)}`);
+}
+
+// Who is refused, or has least left: the first few.
+const HOT = 5;
+
+function hottest(card, { capacity, clients = [] }) {
+  keyed($(".hot", card), clients.slice(0, HOT), (one) => one.client,
+    (one) => h("li", {}, h("button", { type: "button", className: "link", title: "Look up", onclick: () => card.lookAt(one.client) }, one.client), h("span"),
+      h("progress", { max: capacity, "aria-label": `Used by ${one.client}` })),
+    (item, one) => {
+      item.classList.toggle("bad", one.retry_after > 0);
+      const left = one.retry_after > 0 ? `refused for ${span(one.retry_after / 1000)}` : `${count(one.remaining)} of ${count(capacity)} left`;
+      say($("span", item), `${left}, ${rate(one.requests)}/s`);
+      $("progress", item).value = capacity - Math.min(capacity, one.remaining);
+    });
 }
 
 function meter(box, of, value, text) {
@@ -165,6 +187,11 @@ function rows(id, items, key, cells) {
       (element, { cell }) => {
         if (cell.node) {
           if (!element.firstChild) element.append(cell.node());
+        } else if (cell.list) {
+          keyed(element, cell.list, (one) => one.url, (one) => h("div", { className: "endpoint" }, h("code", {}, one.url), h("small")), (line, one) => {
+            line.classList.toggle("bad", Boolean(one.bad));
+            say(line.lastChild, one.text);
+          });
         } else if (cell.code) {
           const texts = [].concat(cell.code);
           keyed(element, texts, (text) => text, (text) => h("div", {}, h("code", {}, text)), () => {});
@@ -181,21 +208,34 @@ function rows(id, items, key, cells) {
 const SHOWN = 12;
 
 function endpoints({ endpoints: configured, members }) {
-  if (!members?.length) return configured;
-  const told = members.map((one) => ({ bad: one.state !== "healthy", text: one.state === "healthy" ? one.url : `${one.url} ${one.state}` }));
-  const sorted = [...told.filter((one) => one.bad), ...told.filter((one) => !one.bad)].map((one) => one.text);
-  return sorted.length <= SHOWN ? sorted : [...sorted.slice(0, SHOWN), `and ${count(sorted.length - SHOWN)} more`];
+  if (!members?.length) return configured.map((url) => ({ url, text: "" }));
+  const told = members.map((one) => ({ url: one.url, bad: one.state !== "healthy", text: health(one) }));
+  const sorted = [...told.filter((one) => one.bad), ...told.filter((one) => !one.bad)];
+  return sorted.length <= SHOWN ? sorted : [...sorted.slice(0, SHOWN), { url: `and ${count(sorted.length - SHOWN)} more`, text: "" }];
+}
+
+// How an endpoint fares: in words, so that no colour is needed.
+function health({ state, since, error, weight, in_flight: inFlight, ejections }) {
+  const facts = [since ? `${state} since ${clock(since)}` : state];
+  if (error && state !== "healthy") facts.push(error);
+  if (inFlight) facts.push(`${count(inFlight)} in flight`);
+  if (weight > 1) facts.push(`weight ${weight}`);
+  if (ejections) facts.push(`left out ${count(ejections)} ${ejections === 1 ? "time" : "times"}`);
+  return facts.join(" · ");
 }
 
 export function tables(fleet) {
   rows("#upstreams", fleet.upstreams, (one) => one.name, (one) => [
-    { text: one.name }, { code: endpoints(one) }, { n: rate(one.attempts) }, { n: `${percent(share(one.failures, one.attempts))} %` }, { n: `${millis(one.latency.p95)} ms` }]);
+    { text: one.name }, { list: endpoints(one) }, { n: rate(one.attempts) }, { n: `${percent(share(one.failures, one.attempts))} %` }, { n: `${millis(one.latency.p95)} ms` }]);
   rows("#routes", fleet.routes, (one) => one.name, (one) => [
-    { text: one.name, small: one.limits.length ? `limited by ${one.limits.join(", ")}` : "unlimited" }, { code: one.path }, { n: rate(one.requests) }, { n: count(one.in_flight) }, { n: `${millis(one.latency.p95)} ms` }]);
+    { text: one.name, small: [one.upstream ? `to ${one.upstream}` : "answered here", one.limits.length ? `limited by ${one.limits.join(", ")}` : "unlimited"].join(" · ") }, { code: one.path }, { n: rate(one.requests) }, { n: count(one.in_flight) }, { n: `${millis(one.latency.p95)} ms` },
+    { node: () => (one.cached ? h("button", { type: "button", className: "quiet", onclick: () => actions.purge(one.name) }, "Purge…") : h("span")) }]);
   rows("#replicas", fleet.replicas, (one) => one.id, (one) => [
     { text: one.id, small: one.id === fleet.shown_by ? `this one · ${one.proxy} · version ${one.version}` : `${one.proxy} · version ${one.version}` },
     { text: one.phase }, { text: one.store.up ? "answers" : "lost" }, { n: rate(one.traffic.requests) }, { n: `${(one.memory / 1048576).toFixed(0)} MiB` }, { n: span(one.uptime) },
-    { node: () => one.id === fleet.shown_by ? h("button", { type: "button", className: "quiet", onclick: actions.drain }, "Take out…") : h("a", { href: `http://${one.admin}/`, title: "Works where that address can be reached" }, "open") }]);
+    { node: () => h("div", { className: "row" },
+      h("button", { type: "button", className: "quiet", onclick: () => actions.drain(one.id) }, "Take out…"),
+      ...(one.id === fleet.shown_by ? [] : [h("a", { href: `http://${one.admin}/`, title: "Works where that address can be reached" }, "open")])) }]);
   store(fleet);
   say($("#shown-by"), `Shown by ${fleet.shown_by}${fleet.whole ? "" : ", alone"}`);
 }
@@ -206,7 +246,7 @@ function store({ store: one, replicas }) {
   const lost = replicas.filter((replica) => !replica.store.up).length;
   say($(".state b", box), one.up ? "Answers" : lost === replicas.length ? "Does not answer" : `Lost by ${lost} of ${replicas.length} replicas`);
   const facts = [["Address", one.name], ["Calls", `${rate(one.calls)}/s`], ["Failed", `${rate(one.failures)}/s`],
-    ["Half within", `${millis(one.latency.p50)} ms`], ["99 % within", `${millis(one.latency.p99)} ms`]];
+    ["Half within", `${fine(one.latency.p50)} ms`], ["99 % within", `${fine(one.latency.p99)} ms`]];
   keyed($(".facts", box), facts.flatMap(([name, value]) => [{ name, dt: true }, { name, value }]), (part) => part.name + (part.dt ? "-t" : "-d"),
     (part) => h(part.dt ? "dt" : "dd"), (element, part) => say(element, part.dt ? part.name : part.value));
 }

@@ -4,6 +4,7 @@
 //! same decision; at most one debit is in flight. Must not: talk to the store, wait, or read a clock.
 
 mod handout;
+mod standing;
 
 use std::collections::VecDeque;
 use std::mem;
@@ -21,6 +22,7 @@ use crate::policy::units::Micros;
 use crate::policy::window::Batch;
 
 pub(super) use handout::Answer;
+pub use standing::Standing;
 
 /// A verdict, and what it cost.
 #[derive(Clone, Copy, Debug)]
@@ -80,6 +82,8 @@ pub(in crate::limiter) struct Entry {
     call: Option<Box<Call>>,
     /// Asked about since the eviction hand last passed.
     pub(in crate::limiter) referenced: bool,
+    /// Requests since somebody last looked at its standing.
+    asked: u32,
 }
 
 impl Entry {
@@ -92,6 +96,7 @@ impl Entry {
             lease: None,
             call: None,
             referenced: false,
+            asked: 0,
         }
     }
 
@@ -103,6 +108,7 @@ impl Entry {
         now: Instant,
     ) -> Option<Outcome> {
         self.referenced = true;
+        self.count();
         if let Some(lease) = &mut self.lease
             && let Some(spent) = lease.spend(cost, now)
         {
@@ -110,6 +116,11 @@ impl Entry {
             return Some(self.granted(policy, By::Lease, spent, 0, now));
         }
         self.remembered(policy, cost, now)
+    }
+
+    /// Counts a request that was decided, by whatever.
+    pub(in crate::limiter) const fn count(&mut self) {
+        self.asked = self.asked.saturating_add(1);
     }
 
     /// The denial that a request would meet: one that holds, and no lease to spare it the question.
@@ -189,9 +200,10 @@ impl Entry {
     }
 
     /// The bucket was reset: nothing said about it before holds.
-    pub(in crate::limiter) fn forget(&mut self) {
+    pub(in crate::limiter) fn forget(&mut self, now: Instant) {
         self.denial = None;
         self.lease = None;
+        self.full_at = now;
     }
 
     /// Takes out the tokens that may no longer be spent. Each uses up the grant it was held for: one that could back another token

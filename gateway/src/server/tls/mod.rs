@@ -80,6 +80,10 @@ impl Tls {
     /// [`TlsError`] names the file at fault.
     pub fn load(settings: &TlsSettings, metrics: &Arc<Metrics>) -> Result<Arc<Self>, TlsError> {
         let handshakes = |result| metrics.tls_handshakes.with(&[result]);
+        // From the start: a counter that begins with the first failure shows no increase by it.
+        for result in ["success", "failure"] {
+            let _ = metrics.tls_reloads.with(&[result]);
+        }
         let stamps = stamps(settings);
         let Material { config, ends } = material(settings)?;
         let tls = Self {

@@ -1,4 +1,4 @@
-//! How a series comes to be exposed. Must not: name one.
+//! How a series becomes part of the exposition. Must not: know any of them.
 
 use std::sync::Arc;
 
@@ -7,7 +7,6 @@ use prometheus::core::Collector;
 
 use super::family::{Family, Sample};
 
-/// A family of series, told apart by `labels`.
 pub(super) fn family<M: Sample + 'static>(
     registry: &Registry,
     name: &'static str,
@@ -19,7 +18,6 @@ pub(super) fn family<M: Sample + 'static>(
     family
 }
 
-/// A series without labels.
 pub(super) fn single<M: Sample + 'static>(
     registry: &Registry,
     name: &'static str,
@@ -28,7 +26,7 @@ pub(super) fn single<M: Sample + 'static>(
     family::<M>(registry, name, help, &[]).with(&[])
 }
 
-/// Names are constants; a clash is a mistake that the test of [`super::metrics`] finds.
+/// Names are constants of `metrics.rs`; a clash is a mistake that `tests::everything_is_exposed` finds.
 pub(super) fn register(registry: &Registry, collector: impl Collector + 'static) {
     let registered = registry.register(Box::new(collector));
     debug_assert!(registered.is_ok(), "{registered:?}");
