@@ -38,7 +38,6 @@ pub(super) struct Guarded {
 pub(super) struct Permit<'a> {
     guarded: &'a Rc<Guarded>,
     inner: breaker::Permit<'a>,
-    started: Instant,
 }
 
 impl Guarded {
@@ -95,7 +94,6 @@ impl Guarded {
                 Ok(Permit {
                     guarded: self,
                     inner,
-                    started: Instant::now(),
                 })
             }
             Err(rejected) => {
@@ -109,11 +107,12 @@ impl Guarded {
 }
 
 impl Permit<'_> {
-    /// Tells the circuit what became of the attempt; what is still to come of the body can be told through the result.
+    /// Tells the circuit what became of the attempt, which took `took`; what is still to come of the body can be told through the result.
     pub(super) async fn report(
         self,
         context: &Sharing<'_>,
         result: &Result<Received, AttemptError>,
+        took: Duration,
     ) -> Option<LateFailure> {
         let Guarded {
             upstream, store, ..
@@ -129,9 +128,7 @@ impl Permit<'_> {
         // Of the others the fleet is told together, or not at all.
         let tells = outcome == Outcome::Failure || self.inner.is_probe();
         let telling = (tells && context.borrow().trace.is_recording()).then(Instant::now);
-        self.inner
-            .report(store, outcome, self.started.elapsed())
-            .await;
+        self.inner.report(store, outcome, took).await;
         if let Some(begun) = telling {
             let told = spans::store("circuit_report", upstream.name().as_str(), begun, true);
             context.borrow_mut().trace.called(None, told);

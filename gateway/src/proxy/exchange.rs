@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 use super::circuit::LateFailure;
 use super::cors::PREFLIGHT;
 use super::headers::Origin;
-use super::record::Record;
+use super::record::{Record, TRACESTATE};
 use super::refusal::Refusal;
 use super::upgrade::Tunnel;
 use super::{Body, Peer, Proxy, forward, headers, sanity, upgrade};
@@ -66,7 +66,7 @@ impl Proxy {
             identity.announce(headers);
         }
         if !record.context.trace.continues() {
-            headers.remove("tracestate");
+            headers.remove(TRACESTATE);
         }
         forward::set_trace(headers, record.context.trace.header().clone());
         if chunked {
