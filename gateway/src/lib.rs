@@ -9,6 +9,7 @@ pub mod upstream;
 // Floor 1b
 pub mod limiter;
 pub mod breaker;
+pub mod cache;
 // Floor 2
 pub mod proxy;
 // Floor 3
@@ -18,3 +19,6 @@ pub mod admin;
 pub mod config;
 // Floor 5
 pub mod app;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

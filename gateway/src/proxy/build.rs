@@ -7,6 +7,7 @@ use http::Method;
 
 use super::answer::{Answer, Answers};
 use super::authorize::{Guards, Reserved, Tools};
+use super::cache::{Kept, RouteCache};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
@@ -24,6 +25,7 @@ use super::settings::{Pattern, RouteSettings, Settings, TargetSettings};
 use super::split::{Share, Split};
 use super::{Proxy, Shared};
 use crate::breaker::Breaker;
+use crate::cache::Cache;
 use crate::limiter::Limiter;
 use crate::policy::ids::UpstreamName;
 use crate::store::Store;
@@ -41,6 +43,8 @@ pub struct Parts {
     pub limiter: Limiter,
     /// This thread's store.
     pub store: Store,
+    /// The process's kept answers, and the store where the fleet's are, if it has some.
+    pub cache: (Arc<Cache>, Option<Store>),
     /// The process's view of the circuits.
     pub breaker: Arc<Breaker>,
     /// The process's upstreams, with who they are and how they fare.
@@ -51,6 +55,8 @@ pub struct Parts {
     pub tracer: Tracer,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
+    /// The proxy this one takes the place of: what stays as it was keeps its connections.
+    pub before: Option<Rc<Proxy>>,
     /// What the proxies of this process have in common.
     pub shared: Arc<Shared>,
     /// Whether the proxy's own listener answers `/metrics`.
@@ -95,16 +101,46 @@ impl Proxy {
             },
             tunnel_idle: settings.tunnel_idle_timeout,
             limiter: parts.limiter,
+            store: parts.store,
             metrics: parts.metrics,
             shared: parts.shared,
         })
+    }
+
+    /// This thread's limiter.
+    #[must_use]
+    pub const fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    /// This thread's store.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// This thread's tracer.
+    #[must_use]
+    pub fn tracer(&self) -> &Tracer {
+        self.recorder.tracer()
     }
 }
 
 fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Guarded>> {
     let circuit = parts.breaker.circuit(&settings.name)?;
+    let membership = parts.directory.of(&settings.name)?;
+    let known = parts.before.iter().flat_map(|before| &before.upstreams);
+    let known = known
+        .into_iter()
+        .find(|one| one.upstream().is_of(membership));
+    if let Some(same) = known.filter(|known| known.is_behind(&circuit)) {
+        return Some(Rc::clone(same));
+    }
     let metrics = UpstreamMetrics::new(&parts.metrics, settings.name.as_str());
-    let upstream = Upstream::new(parts.directory.of(&settings.name)?, parts.index);
+    let upstream = known.map_or_else(
+        || Rc::new(Upstream::new(membership, parts.index)),
+        |known| Rc::clone(known.upstream()),
+    );
     Some(Rc::new(Guarded::new(
         upstream,
         circuit,
@@ -126,6 +162,8 @@ fn routes(
         auth: &settings.auth,
     };
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
+    let (cache, store) = &parts.cache;
+    let kept = Kept::new(cache, store.clone(), &settings.routes, &settings.hop);
     for route in &settings.routes {
         let target = target(route, upstreams, &parts.metrics)?;
         let limits = Limits::new(rules, route)?;
@@ -137,9 +175,12 @@ fn routes(
             .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
         let mirror = mirror(route, upstreams, &parts.metrics)?;
         let guard = guards.of(route)?;
-        let route = Route::new(route.clone(), target, limits, metrics)?;
+        let mut ready = Route::new(route.clone(), target, limits, metrics)?;
+        ready.cache = kept
+            .as_ref()
+            .map(|kept| RouteCache::new(kept, route, &parts.metrics));
         routes.push(
-            route
+            ready
                 .guarded(guard)
                 .repeating(retries, hedges)
                 .mirrored(mirror),

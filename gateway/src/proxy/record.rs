@@ -124,6 +124,10 @@ impl Recorder {
             .collect()
     }
 
+    pub(super) const fn tracer(&self) -> &Tracer {
+        &self.tracer
+    }
+
     /// Hands buffered lines over.
     pub(super) fn flush(&self) {
         if let Some(access) = &self.access {
@@ -165,6 +169,35 @@ pub(super) struct Context {
     pub(super) cookie: Option<HeaderValue>,
     /// The other origin the request is from, where the route lets that one in.
     pub(super) origin: Option<HeaderValue>,
+}
+
+impl Context {
+    /// What is done for this request behind its back: it holds nothing of the request's, and is not recorded.
+    pub(super) fn behind(&self) -> Self {
+        Self {
+            started: Instant::now(),
+            request_id: self.request_id.clone(),
+            address: self.address,
+            client: self.client.clone(),
+            identity: self.identity.clone(),
+            trace: self.trace.clone(),
+            logged: Vec::new(),
+            protocol: self.protocol,
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            scheme: self.scheme,
+            grpc: None,
+            upstream: self.upstream.clone(),
+            upstream_time: None,
+            attempts: 0,
+            decision: self.decision,
+            limit: None,
+            slots: Vec::new(),
+            parameters: None,
+            cookie: None,
+            origin: None,
+        }
+    }
 }
 
 /// What attempts beside each other write into; never borrowed across an await.

@@ -68,6 +68,14 @@ pub struct Metrics {
     pub circuit_transitions: Family<Counter>,
     /// `gateway_circuit_breaker_rejections_total{upstream}`
     pub circuit_rejections: Family<Counter>,
+    /// `gateway_cache_requests_total{route,result}`
+    pub cache_requests: Family<Counter>,
+    /// `gateway_cache_bytes`
+    pub cache_bytes: Arc<Gauge>,
+    /// `gateway_cache_entries`
+    pub cache_entries: Arc<Gauge>,
+    /// `gateway_cache_evictions_total`
+    pub cache_evictions: Arc<Total>,
     /// `gateway_store_up`
     pub store_up: Arc<Gauge>,
     /// `gateway_store_operations_total{op,result}`
@@ -86,6 +94,10 @@ pub struct Metrics {
     pub tls_reloads: Family<Counter>,
     /// `gateway_tls_certificate_expiry_timestamp_seconds{name}`
     pub tls_expiry: Family<Gauge>,
+    /// `gateway_config_reloads_total{result}`
+    pub config_reloads: Family<Counter>,
+    /// `gateway_config_last_reload_success_timestamp_seconds`
+    pub config_loaded_at: Arc<Gauge>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -250,6 +262,27 @@ impl Metrics {
                 "Requests refused because the circuit was open.",
                 &["upstream"],
             ),
+            cache_requests: family(
+                registry,
+                "gateway_cache_requests_total",
+                "Requests of routes that keep answers, by what became of them.",
+                &["route", "result"],
+            ),
+            cache_bytes: single(
+                registry,
+                "gateway_cache_bytes",
+                "Bytes of answers kept in this process, with what it costs to keep them.",
+            ),
+            cache_entries: single(
+                registry,
+                "gateway_cache_entries",
+                "Answers kept in this process, and places for their variants.",
+            ),
+            cache_evictions: single(
+                registry,
+                "gateway_cache_evictions_total",
+                "Answers pushed out of this process's memory by others.",
+            ),
             store_up: single(
                 registry,
                 "gateway_store_up",
@@ -301,6 +334,12 @@ impl Metrics {
                 "When a certificate shown to clients ends, in seconds since 1970.",
                 &["name"],
             ),
+            config_reloads: reloads(registry),
+            config_loaded_at: single(
+                registry,
+                "gateway_config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was read, in seconds since 1970.",
+            ),
             log_lines_dropped: single(
                 registry,
                 "gateway_log_lines_dropped_total",
@@ -349,6 +388,20 @@ fn family<M: Sample + 'static>(
     let family = Family::new(name, help, labels);
     register(registry, family.clone());
     family
+}
+
+/// Both results from the start: the first failure must be an increase.
+fn reloads(registry: &Registry) -> Family<Counter> {
+    let reloads = family(
+        registry,
+        "gateway_config_reloads_total",
+        "Readings of the configuration while running, by result.",
+        &["result"],
+    );
+    for result in ["success", "failure"] {
+        let _: Arc<Counter> = reloads.with(&[result]);
+    }
+    reloads
 }
 
 fn single<M: Sample + 'static>(

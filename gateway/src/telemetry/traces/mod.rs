@@ -43,6 +43,18 @@ pub struct Trace {
     recording: Option<Box<Recording>>,
 }
 
+/// A copy is of the same trace and records nothing: what is done behind a request is nobody's span.
+impl Clone for Trace {
+    fn clone(&self) -> Self {
+        Self {
+            context: self.context,
+            parent: self.parent,
+            header: self.header.clone(),
+            recording: None,
+        }
+    }
+}
+
 #[derive(Debug)]
 struct Recording {
     begun: Moment,
@@ -92,6 +104,12 @@ impl Tracer {
             sampler: Sampler::new(settings.sampler),
             queue,
         }
+    }
+
+    /// A tracer that keeps other traces and exports through the same queue.
+    #[must_use]
+    pub fn renewed(&self, settings: &settings::Settings) -> Self {
+        Self::new(settings, self.queue.clone())
     }
 
     /// The trace of a request that came with `traceparent`, or the beginning of one.
