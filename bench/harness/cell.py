@@ -5,7 +5,9 @@ Guarantees: ends when its time is over; a peer that answers wrongly is an error,
 
 import json
 import os
+import re
 import subprocess
+import sys
 from dataclasses import asdict, dataclass
 
 from .machine import Meter
@@ -44,12 +46,8 @@ def measure(server: Server, scenario: Scenario, redis: Server | None, turn: int,
     """Loads `server` for `seconds` and says what a request cost it."""
     groups = {"server": server.family(), "redis": redis.family() if redis else []}
     meter = Meter(groups)
-    command = ["taskset", "-c", str(OTHERS_CORE), program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s"]
-    command += ["-s", str(BENCH / "configs/load.lua"), f"http://127.0.0.1:{server.port}{scenario.path}"]
-    env = os.environ | {"BENCH_CLIENTS": str(scenario.clients)}
-    ran = subprocess.run(command, capture_output=True, text=True, env=env, timeout=seconds + 20, check=True)
+    told = load(server, scenario, seconds, connections)
     used = meter.read()
-    told = json.loads(ran.stdout.strip().splitlines()[-1])
     check(server.name, scenario, told)
     requests = told["requests"]
     return Cell(
@@ -65,6 +63,47 @@ def measure(server: Server, scenario: Scenario, redis: Server | None, turn: int,
         p99=told["p99"] / 1e3,
         p999=told["p999"] / 1e3,
     )
+
+
+def load(server: Server, scenario: Scenario, seconds: float, connections: int) -> dict:
+    """Runs the scenario's load on the second processor. What it counted, in wrk's terms."""
+    scheme = "https" if scenario.is_secure else "http"
+    url = f"{scheme}://127.0.0.1:{server.port}{scenario.path}"
+    if scenario.load == "h2load":
+        command = [program("h2load"), "-t1", f"-c{max(connections // 8, 1)}", f"-m{scenario.streams}", f"-D{seconds}"]
+        command += [part for header in scenario.headers for part in ("-H", header)] + [url]
+        return h2load(run(command, seconds, {}), seconds)
+    if scenario.load == "websocket":
+        command = [sys.executable, "-m", "harness.websocket", "load", str(server.port), scenario.path, str(connections), str(seconds)]
+        return json.loads(run(command, seconds, {}).strip().splitlines()[-1])
+    command = [program("wrk"), "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(BENCH / "configs/load.lua"), url]
+    env = {"BENCH_CLIENTS": str(scenario.clients), "BENCH_HEADERS": "\n".join(scenario.headers)}
+    return json.loads(run(command, seconds, env).strip().splitlines()[-1])
+
+
+def run(command: list[str], seconds: float, env: dict[str, str]) -> str:
+    pinned = ["taskset", "-c", str(OTHERS_CORE), *command]
+    ran = subprocess.run(
+        pinned, capture_output=True, text=True, env=os.environ | env, timeout=seconds + 20, check=True, cwd=BENCH
+    )
+    return ran.stdout
+
+
+def h2load(text: str, seconds: float) -> dict:
+    """h2load's summary. It gives no percentiles."""
+
+    def number(pattern: str) -> int:
+        return int(re.search(pattern, text)[1])
+
+    return {
+        "requests": number(r"(\d+) succeeded") + number(r"status codes: \d+ 2xx, \d+ 3xx, (\d+) 4xx"),
+        "micros": seconds * 1e6,
+        "broken": number(r"(\d+) errored"),
+        "refused": number(r"(\d+) 4xx") + number(r"(\d+) 5xx"),
+        "p50": 0,
+        "p99": 0,
+        "p999": 0,
+    }
 
 
 def foreign_share(used: dict[str, float]) -> float:

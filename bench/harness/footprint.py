@@ -14,7 +14,7 @@ from .machine import resident_kib
 from .scenarios import BY_NAME
 
 CLIENTS = 1_000
-STARTS = 7
+STARTS = 15
 # Long enough for what a server does about connections that have gone quiet.
 SETTLE = 3.0
 REQUEST = b"GET /proxy/128 HTTP/1.1\r\nHost: bench\r\n\r\n"
@@ -35,7 +35,7 @@ def row(name: str, gateways: dict[str, str]) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="bench-") as directory:
         ports = {"UPSTREAM": str(peers.free_port()), "REDIS": str(peers.free_port())}
         setting = peers.Setting(pathlib.Path(directory), ports)
-        with peers.upstream(setting) as upstream:
+        with peers.upstream(setting, scenario) as upstream:
             upstream.wait("/128")
             for _ in range(STARTS):
                 with peers.start(name, scenario, setting, gateways) as server:

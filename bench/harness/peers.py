@@ -4,13 +4,16 @@ Guarantees: everything listens on loopback, on ports that were free; what was st
 server is alone on the first processor, everything else shares the second. Must not: measure.
 """
 
+import hashlib
 import http.client
 import os
 import pathlib
 import re
 import shutil
 import socket
+import ssl
 import subprocess
+import sys
 import time
 
 from . import machine
@@ -62,9 +65,10 @@ class Setting:
 class Server:
     """A started process and its descendants."""
 
-    def __init__(self, name: str, command: list[str], core: int, port: int, output=subprocess.DEVNULL, env=None):
+    def __init__(self, name: str, command: list[str], core: int, port: int, output=subprocess.DEVNULL, env=None, cwd=None):
         self.name = name
         self.port = port
+        self.is_secure = False
         self.began = time.monotonic()
         self.process = subprocess.Popen(
             ["taskset", "-c", str(core), *command],
@@ -72,6 +76,7 @@ class Server:
             stdout=output,
             stderr=subprocess.DEVNULL,
             env=os.environ | (env or {}),
+            cwd=cwd,
         )
 
     def wait(self, path: str | None) -> float:
@@ -79,7 +84,7 @@ class Server:
         while time.monotonic() - self.began < PATIENCE:
             if self.process.poll() is not None:
                 raise RuntimeError(f"{self.name} ended with code {self.process.returncode}")
-            if answers(self.port, path):
+            if answers(self.port, path, self.is_secure):
                 return (time.monotonic() - self.began) * 1e3
             time.sleep(0.0005)
         raise TimeoutError(f"{self.name} does not answer")
@@ -102,26 +107,51 @@ class Server:
         self.stop()
 
 
-def answers(port: int, path: str | None) -> bool:
+def answers(port: int, path: str | None, is_secure: bool) -> bool:
     try:
         if path is None:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
             return True
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        connection = (
+            http.client.HTTPSConnection("127.0.0.1", port, timeout=1, context=ssl._create_unverified_context())
+            if is_secure
+            else http.client.HTTPConnection("127.0.0.1", port, timeout=1)
+        )
         connection.request("GET", path)
         status = connection.getresponse().status
         connection.close()
-        # A refusal is an answer: a flood's scenario begins with one.
-        return status in (200, 429)
-    except OSError:
+        # A refusal is an answer: a flood's scenario begins with one, and who shows no key gets another.
+        return status in (200, 400, 401, 429)
+    except (OSError, http.client.HTTPException):
         return False
 
 
-def upstream(setting: Setting) -> Server:
-    bodies = {"BODY_128": "x" * 128, "BODY_1K": "x" * 1024, "PORT": "upstream"}
+def upstream(setting: Setting, scenario: Scenario) -> Server:
+    bodies = {"BODY_128": "x" * 128, "BODY_1K": "x" * 1024, "PORT": "upstream", "NGINX_CONNECTIONS": "32768"}
     config = setting.write("upstream.conf", bodies)
     port = int(setting.names["UPSTREAM"])
+    if scenario.load == "websocket":
+        return Server("upstream", [sys.executable, "-m", "harness.websocket", "echo", str(port)], OTHERS_CORE, port, cwd=BENCH)
     return Server("upstream", [program("nginx"), "-c", str(config)], OTHERS_CORE, port)
+
+
+def secrets(setting: Setting) -> None:
+    """A certificate of this run, and the key that clients show."""
+    crt, key = setting.directory / "tls.crt", setting.directory / "tls.key"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]
+    command += ["-subj", "/CN=bench", "-addext", "subjectAltName=DNS:bench,IP:127.0.0.1", "-keyout", str(key), "-out", str(crt)]
+    subprocess.run(command, check=True, capture_output=True)
+    (setting.directory / "tls.pem").write_text(crt.read_text() + key.read_text())
+    digest = hashlib.sha256(b"bench-key").hexdigest()
+    (setting.directory / "keys.toml").write_text(f'[[keys]]\nid = "bench"\nsha256 = "{digest}"\n')
+
+
+def sized(setting: Setting, size: int) -> None:
+    """A body of `size` bytes for the upstream."""
+    directory = setting.directory / "sized"
+    directory.mkdir()
+    directory.parent.chmod(0o755)
+    (directory / str(size)).write_bytes(b"x" * size)
 
 
 def redis(setting: Setting) -> Server:
@@ -132,6 +162,12 @@ def redis(setting: Setting) -> Server:
 
 def start(peer: str, scenario: Scenario, setting: Setting, gateways: dict[str, str]) -> Server:
     """Starts a peer for a scenario. `gateways` says which program a gateway's name stands for."""
+    server = launch(peer, scenario, setting, gateways)
+    server.is_secure = scenario.is_secure
+    return server
+
+
+def launch(peer: str, scenario: Scenario, setting: Setting, gateways: dict[str, str]) -> Server:
     port = free_port()
     names = UNLIMITED | scenario.settings | {"PORT": str(port), "ADMIN": str(free_port())}
     if peer in gateways:
@@ -151,7 +187,8 @@ def start(peer: str, scenario: Scenario, setting: Setting, gateways: dict[str, s
         "caddy": ["caddy", "run", "--config", config, "--adapter", "caddyfile"],
     }
     name, *arguments = commands.get(peer, ["traefik", f"--configFile={config}"])
-    return Server(peer, [program(name), *arguments], SERVER_CORE, port, env={"GOMAXPROCS": "1"})
+    with open(setting.directory / f"{port}.log", "wb") as log:
+        return Server(peer, [program(name), *arguments], SERVER_CORE, port, output=log, env={"GOMAXPROCS": "1"})
 
 
 def gateway(peer: str, path: str, setting: Setting, names: dict[str, str]) -> Server:
@@ -166,7 +203,7 @@ def gateway(peer: str, path: str, setting: Setting, names: dict[str, str]) -> Se
 def versions(gateways: dict[str, str]) -> dict[str, str]:
     """What each program calls itself."""
     asked = {"nginx": ["-v"], "haproxy": ["-v"], "envoy": ["--version"], "traefik": ["version"], "caddy": ["version"]}
-    asked |= {"redis-server": ["--version"], "wrk": ["-v"]}
+    asked |= {"redis-server": ["--version"], "wrk": ["-v"], "h2load": ["--version"]}
     found = {}
     for name, arguments in asked.items():
         try:

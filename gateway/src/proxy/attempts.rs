@@ -50,7 +50,7 @@ impl Attempt<'_> {
             self.patience,
         )
         .await;
-        let late = permit.report(context, &result).await;
+        let late = permit.report(context, &result, took).await;
         if !matches!(&result, Err(error) if !error.is_upstream_fault()) {
             self.upstream.admission().answered(took);
         }

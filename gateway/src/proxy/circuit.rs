@@ -39,7 +39,6 @@ pub(super) struct Permit<'a> {
     guarded: &'a Rc<Guarded>,
     /// None for an attempt that the circuit neither allows nor hears of.
     inner: Option<breaker::Permit<'a>>,
-    started: Instant,
 }
 
 impl Guarded {
@@ -90,7 +89,6 @@ impl Guarded {
         Permit {
             guarded: self,
             inner: None,
-            started: Instant::now(),
         }
     }
 
@@ -110,7 +108,6 @@ impl Guarded {
                 Ok(Permit {
                     guarded: self,
                     inner: Some(inner),
-                    started: Instant::now(),
                 })
             }
             Err(rejected) => {
@@ -124,11 +121,12 @@ impl Guarded {
 }
 
 impl Permit<'_> {
-    /// Tells the circuit what became of the attempt; what is still to come of the body can be told through the result.
+    /// Tells the circuit what became of the attempt, which took `took`; what is still to come of the body can be told through the result.
     pub(super) async fn report(
         self,
         context: &Sharing<'_>,
         result: &Result<Received, AttemptError>,
+        took: Duration,
     ) -> Option<LateFailure> {
         let Guarded {
             upstream, store, ..
@@ -145,7 +143,7 @@ impl Permit<'_> {
         // Of the others the fleet is told together, or not at all.
         let tells = outcome == Outcome::Failure || inner.is_probe();
         let telling = (tells && context.borrow().trace.is_recording()).then(Instant::now);
-        inner.report(store, outcome, self.started.elapsed()).await;
+        inner.report(store, outcome, took).await;
         if let Some(begun) = telling {
             let told = spans::store("circuit_report", upstream.name().as_str(), begun, true);
             context.borrow_mut().trace.called(None, told);

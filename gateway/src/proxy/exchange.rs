@@ -12,7 +12,7 @@ use super::cache::{Inbound, Way};
 use super::circuit::LateFailure;
 use super::cors::PREFLIGHT;
 use super::headers::Origin;
-use super::record::Record;
+use super::record::{Record, TRACESTATE};
 use super::refusal::Refusal;
 use super::upgrade::Tunnel;
 use super::{Body, Peer, Proxy, attempts, forward, headers, http2, sanity, upgrade};
@@ -121,7 +121,7 @@ impl Proxy {
             identity.announce(headers);
         }
         if !record.context.trace.continues() {
-            headers.remove("tracestate");
+            headers.remove(TRACESTATE);
         }
         forward::set_trace(headers, record.context.trace.header().clone());
         if chunked {

@@ -29,6 +29,7 @@ use crate::telemetry::{Counter, Family, Gauge, Histogram};
 use crate::upstream::Place;
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
 
 /// The status logged for a client that left before there was one, as nginx introduced it.
 const CLIENT_CLOSED_REQUEST: u16 = 499;

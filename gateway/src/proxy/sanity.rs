@@ -99,6 +99,23 @@ fn host(head: &Head) -> Result<(), Refusal> {
 }
 
 fn is_host(host: &HeaderValue) -> bool {
+    is_plain_host(host.as_bytes()) || is_any_host(host)
+}
+
+/// A registered name or an IPv4 address, perhaps with a port: nearly all there are, told without a copy.
+fn is_plain_host(host: &[u8]) -> bool {
+    let mut parts = host.split(|byte| *byte == b':');
+    let name = parts.next().unwrap_or_default();
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-');
+    let is_port =
+        |port: &[u8]| (1..=4).contains(&port.len()) && port.iter().all(u8::is_ascii_digit);
+    !name.is_empty()
+        && name.iter().all(is_name)
+        && parts.next().is_none_or(is_port)
+        && parts.next().is_none()
+}
+
+fn is_any_host(host: &HeaderValue) -> bool {
     let authority = Authority::try_from(host.as_bytes());
     authority.is_ok_and(|one| is_authority(&one))
 }

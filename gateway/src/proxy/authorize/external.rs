@@ -13,7 +13,7 @@ use http::request::Parts as Head;
 use http::uri::PathAndQuery;
 use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body::Body as _;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
 use super::identity::amended;
 use crate::proxy::circuit::Guarded;
@@ -132,12 +132,13 @@ impl External {
             limit: upstream.timeout(),
             is_telling: true,
         };
+        let began = Instant::now();
         let sending = upstream.send(&endpoint, request, patience);
         let result = match timeout(self.settings.timeout, sending).await {
             Ok(result) => result,
             Err(_) => Err(AttemptError::Timeout),
         };
-        permit.report(&context, &result).await;
+        permit.report(&context, &result, began.elapsed()).await;
         result.ok()
     }
 

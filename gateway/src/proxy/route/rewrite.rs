@@ -49,8 +49,8 @@ impl Rewrite {
 
     /// The path for upstream with the query untouched; nothing when the result would be no path.
     pub(super) fn apply(&self, values: &[&str], uri: &Uri) -> Option<PathAndQuery> {
-        let mut path =
-            String::with_capacity(uri.path().len() + uri.query().map_or(0, str::len) + 2);
+        // Exactly as long as it will be, so that it becomes a shared text where it lies.
+        let mut path = String::with_capacity(self.length(values, uri));
         match self {
             Self::Strip(length) => {
                 let rest = uri.path().get(*length..).unwrap_or_default();
@@ -59,20 +59,37 @@ impl Rewrite {
                 }
                 path.push_str(rest);
             }
-            Self::Made(parts) => {
-                for part in parts {
-                    path.push_str(match part {
-                        Part::Text(text) => text,
-                        Part::Parameter(place) => values.get(*place).copied().unwrap_or_default(),
-                    });
-                }
-            }
+            Self::Made(parts) => parts
+                .iter()
+                .for_each(|part| path.push_str(part.text(values))),
         }
         if let Some(query) = uri.query() {
             path.push('?');
             path.push_str(query);
         }
         PathAndQuery::from_maybe_shared(bytes::Bytes::from(path)).ok()
+    }
+}
+
+impl Rewrite {
+    fn length(&self, values: &[&str], uri: &Uri) -> usize {
+        let path = match self {
+            Self::Strip(length) => {
+                let rest = uri.path().get(*length..).unwrap_or_default();
+                rest.len() + usize::from(!rest.starts_with('/'))
+            }
+            Self::Made(parts) => parts.iter().map(|part| part.text(values).len()).sum(),
+        };
+        path + uri.query().map_or(0, |query| query.len() + 1)
+    }
+}
+
+impl Part {
+    fn text<'a>(&'a self, values: &[&'a str]) -> &'a str {
+        match self {
+            Self::Text(text) => text,
+            Self::Parameter(place) => values.get(*place).copied().unwrap_or_default(),
+        }
     }
 }
 

@@ -51,7 +51,8 @@ impl TraceContext {
         write(&mut text[TRACE], self.trace);
         write(&mut text[SPAN], self.span.into());
         write(&mut text[FLAGS], u128::from(self.sampled));
-        Bytes::copy_from_slice(&text)
+        // Its slices and copies share the one allocation; one made of a slice would get another with its first copy.
+        Bytes::from_owner(text)
     }
 }
 

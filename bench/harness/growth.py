@@ -1,0 +1,111 @@
+"""What a request costs as something grows: routes, clients, connections, header fields, bodies, workers.
+
+Guarantees: every point is measured like a cell of the tables, peer after peer in turn; a curve is bounded in time: points times peers
+times rounds times seconds. Must not: draw a point that it could not measure.
+"""
+
+import contextlib
+import pathlib
+import statistics
+import tempfile
+from dataclasses import dataclass, replace
+from typing import Callable
+
+from . import peers, plot
+from .cell import measure
+from .scenarios import BY_HEADER, BY_NAME, GENEROUS, MAIN, Scenario
+
+PLAIN = replace(BY_NAME["plain"], peers=MAIN)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Something that grows. `at` makes the scenario, and says how many connections load it, at one of the `values`."""
+
+    name: str
+    what: str
+    values: tuple[int, ...]
+    at: Callable[[int], tuple[Scenario, int]]
+    peers: tuple[str, ...] = ("gateway-quiet", "nginx", "haproxy")
+
+
+def routes(count: int) -> tuple[Scenario, int]:
+    """One that is asked for among others beside it, none of which is a prefix of another."""
+    others = range(count - 1)
+    ours = "\n".join(
+        f'[[routes]]\nname = "other{one}"\npath = "/other{one}/{{*path}}"\nupstream = "default"\nlimits = []' for one in others
+    )
+    return replace(PLAIN, settings={"GATEWAY_ROUTES": ours}), 64
+
+
+def clients(count: int) -> tuple[Scenario, int]:
+    return replace(BY_NAME["hot-clients"], clients=count, settings=GENEROUS | BY_HEADER), 64
+
+
+def headers(count: int) -> tuple[Scenario, int]:
+    return replace(PLAIN, headers=tuple(f"X-Field-{one}: some value of twenty" for one in range(count))), 64
+
+
+def body(size: int) -> tuple[Scenario, int]:
+    return replace(PLAIN, path=f"/proxy/sized/{size}"), 64
+
+
+def connections(count: int) -> tuple[Scenario, int]:
+    return replace(PLAIN, settings={"NGINX_CONNECTIONS": "32768"}), count
+
+
+def workers(count: int) -> tuple[Scenario, int]:
+    return replace(PLAIN, settings={"GATEWAY_WORKERS": str(count)}), 64
+
+
+CURVES = (
+    Curve("routes", "routes beside the one that is asked for", (1, 10, 100, 1_000, 10_000), routes, ("gateway-quiet",)),
+    Curve("clients", "clients that take turns under a limit", (10, 100, 1_000, 10_000, 100_000, 1_000_000), clients),
+    Curve("connections", "connections under load", (10, 100, 1_000, 4_000, 10_000), connections, ("gateway-quiet", "nginx")),
+    Curve("headers", "header fields of a request", (1, 5, 10, 20, 40, 80), headers),
+    Curve("body", "bytes of an answer's body", (100, 1_000, 10_000, 100_000, 1_000_000), body),
+    Curve("workers", "workers of the gateway, on one processor", (1, 2), workers, ("gateway-quiet",)),
+)
+BY_CURVE = {one.name: one for one in CURVES}
+
+
+def run(names: list[str], gateways: dict[str, str], rounds: int, seconds: float, images: pathlib.Path) -> str:
+    """Measures the named curves, draws each, and returns a table of all."""
+    lines = ["| what grows | peer | " + "CPU µs/request at each |", "|---|---|---|"]
+    for name in names:
+        curve = BY_CURVE[name]
+        points = measured(curve, gateways, rounds, seconds)
+        images.mkdir(parents=True, exist_ok=True)
+        drawn = plot.svg(f"Cost by {curve.what}", curve.what, "CPU µs/request", points)
+        (images / f"bench-{curve.name}.svg").write_text(drawn)
+        for peer, own in points.items():
+            told = ", ".join(f"{plot.short(x)}: {y:.2f}" for x, y in own)
+            lines.append(f"| {curve.what} | {peer} | {told} |")
+    return "\n".join(lines)
+
+
+def measured(curve: Curve, gateways: dict[str, str], rounds: int, seconds: float) -> dict[str, list[tuple[float, float]]]:
+    points: dict[str, list[tuple[float, float]]] = {peer: [] for peer in curve.peers}
+    for value in curve.values:
+        scenario, connections = curve.at(value)
+        with contextlib.ExitStack() as stack:
+            directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
+            setting = peers.Setting(directory, {"UPSTREAM": str(peers.free_port()), "REDIS": str(peers.free_port())})
+            peers.secrets(setting)
+            peers.sized(setting, value if curve.name == "body" else 128)
+            stack.enter_context(peers.upstream(setting, scenario)).wait("/128")
+            redis = stack.enter_context(peers.redis(setting)) if scenario.redis else None
+            if redis:
+                redis.wait(None)
+            servers = [stack.enter_context(peers.start(peer, scenario, setting, gateways)) for peer in curve.peers]
+            cells = {server.name: [] for server in servers}
+            for server in servers:
+                server.wait(scenario.path)
+            for turn in range(-1, rounds):
+                for server in servers:
+                    cell = measure(server, scenario, redis, turn, seconds if turn >= 0 else 1, connections)
+                    if turn >= 0:
+                        cells[server.name].append(cell.micros)
+        for peer, own in cells.items():
+            points[peer].append((value, statistics.median(own)))
+    return points
