@@ -11,6 +11,10 @@ use super::{files, none, pages, root};
 const OTHERS: &[(&str, &str)] = &[
     ("limits.conf", "a file of the system"),
     ("redis.enabled", "a value of the chart"),
+    ("tls.secret", "a value of the chart"),
+    ("tls.clientCaConfigMap", "a value of the chart"),
+    ("tls.crt", "a key of a Secret"),
+    ("keys.toml", "a file of keys"),
     ("store.existingSecret", "a value of the chart"),
     ("upstream.healthchecks.passive", "Kong's"),
     ("sticky.cookie", "Traefik's"),

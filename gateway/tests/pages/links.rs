@@ -16,6 +16,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("deploy/secrets/redis_users.acl", "made by `prod init`"),
     ("redis_users.acl", "made by `prod init`"),
     ("users.acl", "a key of a Secret"),
+    ("keys.toml", "the reader's own file of keys"),
     ("grpc/doc/PROTOCOL-HTTP2.md", "of the repository of gRPC"),
     ("grpc/doc/http-grpc-status-mapping.md", "the same"),
     ("docker-compose.override.yml", "the reader's own"),
