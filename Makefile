@@ -1,9 +1,11 @@
 # The doors of this repository. Everything a person or a CI does goes through one of them.
 
 CARGO ?= cargo
+# How long `make fuzz` gives each target: 10 to see that all is well, 600 before a release.
+SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-console check prove bench bench-fleet fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-clients fuzz test-console check prove bench bench-fleet fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -17,6 +19,13 @@ test: ## install what the tests need and run them all
 
 test-console: ## drive the console in headless Chromium against real gateways
 	scripts/test-console.sh
+
+test-clients: ## drive a release build with curl, h2load, Python's websockets and grpcio, and a browser; GiB, 10^6 messages, slow clients
+	scripts/install-test-deps.sh
+	scripts/test-clients.sh
+
+fuzz: ## fuzz whatever reads a stranger's bytes (SECONDS=600: for each target; needs a nightly toolchain)
+	scripts/fuzz.sh $(SECONDS)
 
 bench-fleet: ## measure several gateways that share one Redis (FLAGS=--quick: a minute or two instead of ten)
 	scripts/install-test-deps.sh

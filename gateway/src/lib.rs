@@ -18,3 +18,6 @@ pub mod admin;
 pub mod config;
 // Floor 5
 pub mod app;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;

@@ -26,7 +26,7 @@ const FLOORS: [(&str, &[&str]); 7] = [
     ("2", &["proxy"]),
     ("3", &["server", "admin"]),
     ("4", &["config"]),
-    (TOP, &["app", "main"]),
+    (TOP, &["app", "main", "fuzzing"]),
 ];
 
 /// The floor that sees all.

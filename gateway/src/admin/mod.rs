@@ -10,6 +10,7 @@
 pub mod settings;
 mod listener;
 mod health;
+pub mod in_force;
 mod answer;
 mod access;
 mod api;

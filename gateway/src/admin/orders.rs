@@ -43,6 +43,8 @@ pub enum Order {
     },
     /// Change this replica's log level.
     LogLevel(String),
+    /// Read the configuration again.
+    Reload,
     /// Take this replica out of rotation: readiness fails, requests are still served.
     Drain,
 }

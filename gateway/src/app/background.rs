@@ -8,22 +8,27 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
 use tokio::sync::oneshot::Receiver;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use super::common::Common;
 use super::issuers;
+use super::live::Live;
 use super::operate::{carry_out, hear_resets};
+use super::reload::{Reloader, Reloads, Wishes};
 use super::report::{Place, reports};
+use super::watch::watch as watch_file;
 use crate::admin::orders::{self, Orders};
 use crate::admin::{Api, Checks, Rooms, serve};
 use crate::breaker;
+use crate::config::Source;
 use crate::policy::units::Micros;
 use crate::server::drain::Phase;
 use crate::server::{Bound, Tls};
 use crate::store::{Store, health};
 use crate::telemetry::traces::{self, Finished};
+use crate::upstream::Directory;
 
 /// A replica counts as gone after so many heartbeats that did not come.
 const MISSED_HEARTBEATS: u32 = 3;
@@ -31,17 +36,23 @@ const MISSED_HEARTBEATS: u32 = 3;
 /// How long a stop waits for the collector to take the last spans.
 const LAST_SPANS: Duration = Duration::from_secs(3);
 
+/// What the thread works with.
+pub(super) struct Tasks {
+    pub(super) live: Live,
+    pub(super) admin: Bound,
+    pub(super) place: Place,
+    pub(super) tls: Option<Arc<Tls>>,
+    pub(super) reloader: Reloader,
+    pub(super) reloads: Reloads,
+    pub(super) wishes: Wishes,
+}
+
 /// Starts the thread; it ends when `stop` is told or its sender is gone.
 pub(super) fn spawn(
-    mut common: Common,
-    admin: Bound,
-    place: Place,
-    tls: Option<Arc<Tls>>,
+    tasks: Tasks,
     spans: Option<mpsc::Receiver<Finished>>,
     stop: Receiver<()>,
 ) -> io::Result<JoinHandle<()>> {
-    // The queue ends when no worker can put anything in any more: this thread never does.
-    common.traces = None;
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()?;
@@ -49,9 +60,10 @@ pub(super) fn spawn(
         .name("background".to_owned())
         .spawn(move || {
             runtime.block_on(async {
-                let exporting = spans.map(|spans| tokio::spawn(export(common.clone(), spans)));
+                let common = tasks.live.get();
+                let exporting = spans.map(|spans| tokio::spawn(export(Arc::clone(&common), spans)));
                 match common.store() {
-                    Ok(store) => run(&common, store, admin, place, tls, stop).await,
+                    Ok(store) => run(&common, store, tasks, stop).await,
                     Err(error) => tracing::error!(event = "background_failed", %error),
                 }
                 if let Some(exporting) = exporting {
@@ -62,7 +74,7 @@ pub(super) fn spawn(
 }
 
 /// Sends the spans of requests to their collector, as long as there are any.
-async fn export(common: Common, spans: mpsc::Receiver<Finished>) {
+async fn export(common: Arc<Common>, spans: mpsc::Receiver<Finished>) {
     let Some(settings) = &common.config.traces.export else {
         return;
     };
@@ -73,32 +85,50 @@ async fn export(common: Common, spans: mpsc::Receiver<Finished>) {
     }
 }
 
-async fn run(
-    common: &Common,
-    store: Store,
-    admin: Bound,
-    place: Place,
-    tls: Option<Arc<Tls>>,
-    stop: Receiver<()>,
-) {
-    let (orders, wishes) = orders::channel();
+/// `common` is what was in force at the start: what of it never changes. The rest is asked of `tasks.live`.
+async fn run(common: &Common, store: Store, tasks: Tasks, stop: Receiver<()>) {
+    let Tasks {
+        live,
+        admin,
+        place,
+        tls,
+        reloader,
+        reloads,
+        wishes,
+    } = tasks;
+    let (orders, ordered) = orders::channel();
+    let (live, store) = (&live, &store);
+    let source = reloader.source.clone();
+    let file = source.as_ref().and_then(Source::file);
     tokio::select! {
         () = admin_listener(common, admin, orders) => {}
-        () = reports(common, &store, place) => {}
-        () = carry_out(common, &store, wishes) => {}
-        () = hear_resets(common, &store) => {}
+        () = reports(live, store, place) => {}
+        () = carry_out(live, store, &reloads, ordered) => {}
+        () = reloader.carry_out(wishes) => {}
+        () = watch_file(live, file, &reloads) => {}
+        () = hear_resets(common, store) => {}
         () = health::watch(store.clone(), &common.health) => {}
         () = tell_of_the_store(common) => {}
-        () = heartbeats(common, &store) => {}
-        () = breaker::sync(&common.breaker, &store) => {}
-        () = issuers::look_after(&common.config) => {}
-        () = common.directory.tend() => {}
+        () = heartbeats(common, store) => {}
+        () = live.each(|now| async move { breaker::sync(&now.breaker, store).await }) => {}
+        () = tend(live) => {}
+        () = live.each(|now| async move { issuers::look_after(&now.config).await }) => {}
         () = watchdog() => {}
         () = watch_certificates(tls) => {}
         _ = stop => {}
     }
     // Whether or not it is heard: without a good-bye the heartbeat's lifetime ends on its own.
     let _ = store.leave(&common.replica).await;
+}
+
+/// Looks after the endpoints of whichever upstreams there are.
+async fn tend(live: &Live) {
+    let (sender, current) = watch::channel(Arc::clone(&live.get().directory));
+    let follow = live.each(|now| {
+        sender.send_replace(Arc::clone(&now.directory));
+        std::future::pending()
+    });
+    tokio::join!(Directory::tend(current), follow);
 }
 
 async fn admin_listener(common: &Common, admin: Bound, orders: Orders) {
@@ -111,7 +141,7 @@ async fn admin_listener(common: &Common, admin: Bound, orders: Orders) {
     let rooms = Arc::new(Rooms {
         metrics: Arc::clone(&common.metrics),
         checks,
-        api: Api::new(&config.admin, board, orders, config.effective()),
+        api: Api::new(&config.admin, board, orders, Arc::clone(&common.in_force)),
     });
     for socket in admin.sockets {
         match tokio::net::TcpListener::from_std(socket) {

@@ -3,8 +3,10 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
+use super::reload::seconds;
 use super::{EMBEDDED_BUCKETS, Given, endpoints, observe, replica};
 use crate::admin::Board;
+use crate::admin::in_force::InForce;
 use crate::breaker::Breaker;
 use crate::config::Config;
 use crate::limiter::{Limiter, Shared};
@@ -13,13 +15,13 @@ use crate::proxy::{self, Parts, Proxy};
 use crate::server::drain::Drain;
 use crate::store::{Health, OpenError, Store};
 use crate::telemetry::access::AccessLog;
-use crate::telemetry::logs::{Level, Writer};
+use crate::telemetry::logs::{self, Level, Writer};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::settings::LogFormat;
 use crate::telemetry::traces::{Queue, Tracer};
 use crate::upstream::Directory;
 
-/// Handles; a clone for each thread.
+/// Handles; a clone for each thread, and another for each configuration.
 #[derive(Clone)]
 pub(super) struct Common {
     pub(super) config: Arc<Config>,
@@ -34,26 +36,26 @@ pub(super) struct Common {
     pub(super) replica: ReplicaId,
     pub(super) drain: Drain,
     pub(super) board: Arc<Board>,
+    pub(super) in_force: Arc<InForce>,
     pub(super) level: Option<Level>,
-    /// Where the spans of requests go, if anywhere.
-    pub(super) traces: Option<Queue>,
+    access: Option<(Writer, LogFormat)>,
 }
 
 impl Common {
-    pub(super) fn new(
-        config: Config,
-        given: &Given,
-        metrics: Arc<Metrics>,
-        traces: Option<Queue>,
-    ) -> Self {
+    pub(super) fn new(config: Config, given: &Given, metrics: Arc<Metrics>) -> Self {
         let replica = replica::new(&config.proxy.hop);
         let limiter = Shared::new(Store::memory(EMBEDDED_BUCKETS));
         observe::limits(&metrics, Arc::clone(&limiter));
+        let in_force = Arc::new(InForce::default());
+        in_force.set(|view| {
+            config.effective().clone_into(&mut view.toml);
+            view.loaded_at = logs::unix_millis();
+            metrics.config_loaded_at.set(seconds(view.loaded_at));
+        });
         let board = Board::new();
         let breaker = observe::breaker(&config, &replica, &metrics, &board);
         let directory = endpoints::directory(&config, &metrics, &board);
         let proxies = proxy::Shared::new(&config.proxy, &config.upstreams);
-        observe::concurrency(&metrics, Arc::clone(&proxies));
         Self {
             health: Arc::new(Health::new(config.store.failures)),
             embedded: given
@@ -64,8 +66,9 @@ impl Common {
             config: Arc::new(config),
             drain: Drain::new(),
             board,
+            in_force,
             level: given.level.clone(),
-            traces,
+            access: given.access.clone(),
             metrics,
             limiter,
             breaker,
@@ -91,29 +94,74 @@ impl Common {
         url.map_or_else(|| "embedded".to_owned(), ToString::to_string)
     }
 
-    /// The proxy of worker `index`, made on its thread.
-    pub(super) fn proxy(
-        &self,
-        index: usize,
-        access: Option<(Writer, LogFormat)>,
-    ) -> std::io::Result<Rc<Proxy>> {
+    /// The same gateway with another configuration: what stays as it was is shared, and nothing is changed yet.
+    pub(super) fn renewed(&self, config: Config) -> Self {
+        let circuits = config.upstreams.iter();
+        let circuits = circuits.map(|one| (one.name.clone(), one.circuit.clone()));
+        Self {
+            breaker: Arc::new(self.breaker.renewed(circuits.collect())),
+            directory: self.directory.renewed(&config.upstreams),
+            proxies: self.proxies.renewed(&config.proxy, &config.upstreams),
+            config: Arc::new(config),
+            ..self.clone()
+        }
+    }
+
+    /// The first proxy of worker `index`, made on its thread. Spans of its requests go to `traces`, if anywhere.
+    pub(super) fn proxy(&self, index: usize, traces: Option<Queue>) -> std::io::Result<Rc<Proxy>> {
         let store = self.store().map_err(std::io::Error::other)?;
         let limits = self.config.limits.clone();
+        let limiter = Limiter::new(store.clone(), limits, Arc::clone(&self.limiter));
+        let tracer = Tracer::new(&self.config.traces, traces);
+        self.proxy_of(index, store, limiter, tracer, None)
+    }
+
+    /// A proxy in place of `before`, made on the same thread with what that one holds. On failure its limits have to be put back.
+    pub(super) fn proxy_after(
+        &self,
+        index: usize,
+        before: &Rc<Proxy>,
+    ) -> std::io::Result<Rc<Proxy>> {
+        let limiter = before.limiter().clone();
+        limiter.replace(self.config.limits.clone());
+        let tracer = before.tracer().renewed(&self.config.traces);
+        let store = before.store().clone();
+        self.proxy_of(index, store, limiter, tracer, Some(Rc::clone(before)))
+    }
+
+    fn proxy_of(
+        &self,
+        index: usize,
+        store: Store,
+        limiter: Limiter,
+        tracer: Tracer,
+        before: Option<Rc<Proxy>>,
+    ) -> std::io::Result<Rc<Proxy>> {
+        let log = &self.config.log;
+        let access = self.access.clone().filter(|_| log.access);
         let parts = Parts {
             index,
-            limiter: Limiter::new(store.clone(), limits, Arc::clone(&self.limiter)),
+            limiter,
             store,
+            before,
             breaker: Arc::clone(&self.breaker),
             shared: Arc::clone(&self.proxies),
             directory: Arc::clone(&self.directory),
             metrics: Arc::clone(&self.metrics),
-            tracer: Tracer::new(&self.config.traces, self.traces.clone()),
-            access: access.map(|(writer, format)| {
-                AccessLog::new(writer, format, self.config.log.lines.clone())
-            }),
+            tracer,
+            access: access
+                .map(|(writer, format)| AccessLog::new(writer, format, log.lines.clone())),
             serve_metrics: self.config.server.metrics,
         };
         let proxy = Proxy::new(&self.config.proxy, &self.config.upstreams, parts);
         proxy.map(Rc::new).map_err(std::io::Error::other)
+    }
+}
+
+impl std::fmt::Debug for Common {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Common")
+            .field("replica", &self.replica)
+            .finish_non_exhaustive()
     }
 }

@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use super::live::Live;
 use crate::admin::Board;
 use crate::admin::report::EndpointView;
 use crate::config::Config;
@@ -33,10 +34,26 @@ pub(super) fn directory(
         tell(upstream, endpoint, change);
         board.wake();
     });
-    let directory = Directory::new(&config.upstreams, &hook);
-    let source = Arc::clone(&directory);
-    metrics.add_source(move |metrics| expose(&source, metrics));
-    directory
+    Directory::new(&config.upstreams, &hook)
+}
+
+/// Has the members in force copied before each scrape.
+pub(super) fn expose_all(live: &Live, metrics: &Metrics) {
+    let live = live.clone();
+    metrics.add_source(move |metrics| expose(&live.get().directory, metrics));
+}
+
+/// Takes off what was exposed of endpoints that are no more.
+pub(super) fn forget(metrics: &Metrics, before: &Directory, after: &Directory) {
+    for membership in before.all().filter(|one| !after.holds(one)) {
+        let upstream = membership.settings().name.as_str();
+        membership.visit(|member| {
+            let labels = [upstream, member.label()];
+            metrics.endpoint_healthy.remove(&labels);
+            metrics.endpoint_ejections.remove(&labels);
+            metrics.endpoint_in_flight.remove(&labels);
+        });
+    }
 }
 
 /// Copies what the members know before each scrape.

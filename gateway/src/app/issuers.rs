@@ -40,6 +40,20 @@ pub(super) async fn look_after(config: &Config) {
     std::future::pending().await
 }
 
+/// Has `new` know the keys that `running` knows, where both fetch them in the same way: a reload must not make tokens unknown.
+pub(super) fn keep_keys(running: &Config, new: &mut Config) {
+    for auth in &mut new.proxy.auth {
+        let known = running.proxy.auth.iter().find(|one| one.name == auth.name);
+        if let (Some(AuthKind::Jwt(known)), AuthKind::Jwt(jwt)) =
+            (known.map(|one| &one.kind), &mut auth.kind)
+            && jwt.keys.place().is_some()
+            && jwt.keys.place() == known.keys.place()
+        {
+            jwt.keys = Arc::clone(&known.keys);
+        }
+    }
+}
+
 async fn follow(name: &str, source: &Arc<KeySource>, place: &Remote) {
     let mut known = false;
     loop {

@@ -7,11 +7,15 @@ mod common;
 mod background;
 mod issuers;
 mod listen;
+mod live;
+mod needs_restart;
 mod endpoints;
 mod observe;
 mod operate;
 mod report;
+mod reload;
 mod replica;
+mod watch;
 pub mod demo;
 pub mod hash_key;
 pub mod health;
@@ -28,12 +32,15 @@ use tokio::time::Instant;
 
 use common::Common;
 use listen::{Listeners, listen};
+use live::Live;
+use reload::Reloader;
+pub use reload::{Outcome, ReloadError, Reloads};
 use report::Place;
 
-use crate::config::Config;
+use crate::config::{Config, Source};
 use crate::policy::ids::ReplicaId;
 use crate::server::drain::{Drain, Phase};
-use crate::server::{Caps, Entrance, Tls, TlsError, Worker, spawn};
+use crate::server::{Caps, Entrance, Tls, TlsError, Worker, hand, spawn};
 use crate::store::{OpenError, Store};
 use crate::telemetry::logs::{Level, Writer};
 use crate::telemetry::metrics::Metrics;
@@ -78,6 +85,8 @@ pub struct Given {
     pub metrics: Option<Arc<Metrics>>,
     /// The level of the process's log, to change while running.
     pub level: Option<Level>,
+    /// Where the configuration came from, to read it again.
+    pub source: Option<Source>,
 }
 
 /// A running gateway.
@@ -92,7 +101,8 @@ pub struct App {
     workers: Vec<Worker>,
     background: JoinHandle<()>,
     stop_background: tokio::sync::oneshot::Sender<()>,
-    config: Arc<Config>,
+    live: Live,
+    reloads: Reloads,
 }
 
 impl App {
@@ -113,7 +123,7 @@ impl App {
         let (traces, spans) = export
             .map(|export| traces::queue(export.queue, Arc::clone(&metrics.trace_spans_dropped)))
             .unzip();
-        let common = Common::new(config, given, metrics, traces);
+        let common = Common::new(config, given, metrics);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
         common.store()?;
         let tls = common.config.server.tls.as_ref();
@@ -125,13 +135,33 @@ impl App {
             admin: admin_address,
             started: Instant::now(),
         };
-        let (stop_background, stopped) = tokio::sync::oneshot::channel();
-        let background =
-            background::spawn(common.clone(), admin, place, tls.clone(), spans, stopped)?;
         let caps = Caps::new(
             common.config.server.max_connections,
             common.config.server.max_connections_per_address,
         );
+        let live = Live::new(common.clone());
+        endpoints::expose_all(&live, &common.metrics);
+        observe::concurrency(&live, &common.metrics);
+        let (hands, orders): (Vec<_>, Vec<_>) = doors.iter().map(|_| hand()).unzip();
+        let reloader = Reloader {
+            live: live.clone(),
+            source: given.source.clone(),
+            hands,
+            caps: Arc::clone(&caps),
+            tls: tls.clone(),
+        };
+        let (reloads, wishes) = reload::channel();
+        let (stop_background, stopped) = tokio::sync::oneshot::channel();
+        let tasks = background::Tasks {
+            live: live.clone(),
+            admin,
+            place,
+            tls: tls.clone(),
+            reloader,
+            reloads: reloads.clone(),
+            wishes,
+        };
+        let background = background::spawn(tasks, spans, stopped)?;
         let entrance = Entrance::new(
             common.drain.signal(),
             caps,
@@ -139,8 +169,8 @@ impl App {
             tls.clone(),
         );
         let mut workers = Vec::new();
-        for (index, doors) in doors.into_iter().enumerate() {
-            let (common, access) = (common.clone(), given.access.clone());
+        for (index, (doors, orders)) in doors.into_iter().zip(orders).enumerate() {
+            let (common, traces) = (common.clone(), traces.clone());
             let settings = Arc::clone(&common.config);
             let entrance = entrance.clone();
             workers.push(spawn(
@@ -148,7 +178,8 @@ impl App {
                 doors,
                 &settings.server,
                 entrance,
-                move || common.proxy(index, access),
+                orders,
+                move || common.proxy(index, traces),
             )?);
         }
         tracing::info!(
@@ -160,12 +191,7 @@ impl App {
             store = %common.store_name(),
             replica = %common.replica,
         );
-        let Common {
-            config,
-            replica,
-            drain,
-            ..
-        } = common;
+        let Common { replica, drain, .. } = common;
         Ok(Self {
             proxy_address,
             tls_address,
@@ -176,7 +202,8 @@ impl App {
             workers,
             background,
             stop_background,
-            config,
+            live,
+            reloads,
         })
     }
 
@@ -190,6 +217,12 @@ impl App {
     #[must_use]
     pub const fn tls_address(&self) -> Option<SocketAddr> {
         self.tls_address
+    }
+
+    /// Where to ask for the configuration to be read again.
+    #[must_use]
+    pub const fn reloads(&self) -> &Reloads {
+        &self.reloads
     }
 
     /// Reads certificates, keys and authorities again. Without TLS there is nothing to do.
@@ -216,7 +249,7 @@ impl App {
     pub fn stop(self) {
         tracing::info!(event = "draining");
         self.drain.enter(Phase::Leave);
-        pause(self.config.server.drain_delay);
+        pause(self.live.get().config.server.drain_delay);
         self.drain.enter(Phase::Drain);
         for worker in self.workers {
             if let Err(error) = worker.join() {

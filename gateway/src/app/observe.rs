@@ -2,13 +2,15 @@
 
 use std::sync::Arc;
 
+use super::common::Common;
+use super::endpoints;
+use super::live::Live;
 use crate::admin::Board;
 use crate::breaker::{Breaker, Hook, Transition};
 use crate::config::Config;
 use crate::limiter::{Decision, Shared};
 use crate::policy::circuit::State;
-use crate::policy::ids::ReplicaId;
-use crate::proxy;
+use crate::policy::ids::{ReplicaId, UpstreamName};
 use crate::store::{Observer, Op};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::{Family, Gauge};
@@ -56,9 +58,10 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
 }
 
 /// Shows how full the upstreams with a limit are.
-pub(super) fn concurrency(metrics: &Metrics, proxies: Arc<proxy::Shared>) {
+pub(super) fn concurrency(live: &Live, metrics: &Metrics) {
+    let live = live.clone();
     metrics.add_source(move |metrics| {
-        for (upstream, concurrency) in proxies.limited() {
+        for (upstream, concurrency) in live.get().proxies.limited() {
             let labels = [upstream.as_str()];
             let set = |gauge: &Family<Gauge>, value| gauge.with(&labels).set(i64::from(value));
             set(&metrics.upstream_in_flight, concurrency.held());
@@ -85,14 +88,7 @@ pub(super) fn breaker(
     let state = metrics.circuit_state.clone();
     let transitions = metrics.circuit_transitions.clone();
     for upstream in &config.upstreams {
-        let upstream = upstream.name.as_str();
-        state.with(&[upstream]).set(0);
-        // From the start and not from the first event on, or the first would be no increase.
-        for (from, to) in STATES.iter().flat_map(|from| STATES.map(|to| (*from, to))) {
-            if from != to {
-                let _ = transitions.with(&[upstream, from.label(), to.label()]);
-            }
-        }
+        begin(metrics, &upstream.name);
     }
     let hook: Hook = Arc::new(move |upstream, moved| {
         let upstream = upstream.as_str();
@@ -116,6 +112,38 @@ pub(super) fn breaker(
         config.store.heartbeat,
         &hook,
     ))
+}
+
+/// A circuit's series from the start and not from the first event on, or the first would be no increase.
+fn begin(metrics: &Metrics, upstream: &UpstreamName) {
+    let upstream = upstream.as_str();
+    metrics.circuit_state.with(&[upstream]).set(0);
+    for (from, to) in STATES.iter().flat_map(|from| STATES.map(|to| (*from, to))) {
+        if from != to {
+            let labels = [upstream, from.label(), to.label()];
+            let _ = metrics.circuit_transitions.with(&labels);
+        }
+    }
+}
+
+/// What another configuration changes in what is exposed: upstreams that come, and upstreams that go.
+pub(super) fn exchange(metrics: &Metrics, before: &Common, after: &Common) {
+    let is_in = |common: &Common, name| common.breaker.circuit(name).is_some();
+    for upstream in &after.config.upstreams {
+        if !is_in(before, &upstream.name) {
+            begin(metrics, &upstream.name);
+        }
+    }
+    for upstream in &before.config.upstreams {
+        if !is_in(after, &upstream.name) {
+            let labels = [upstream.name.as_str()];
+            metrics.circuit_state.remove(&labels);
+            metrics.upstream_in_flight.remove(&labels);
+            metrics.upstream_queued.remove(&labels);
+            metrics.upstream_limit.remove(&labels);
+        }
+    }
+    endpoints::forget(metrics, &before.directory, &after.directory);
 }
 
 fn tell(upstream: &str, moved: &Transition) {

@@ -10,6 +10,8 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::common::Common;
+use super::live::Live;
+use super::reload::Reloads;
 use crate::admin::orders::{CircuitOrder, Order, OrderError, Outcome, Wish};
 use crate::breaker::ForceError;
 use crate::limiter::settings::{KeySettings, PolicySettings};
@@ -41,9 +43,17 @@ pub(super) async fn hear_resets(common: &Common, store: &Store) {
 }
 
 /// Carries out orders, one after another, for ever.
-pub(super) async fn carry_out(common: &Common, store: &Store, mut wishes: mpsc::Receiver<Wish>) {
+pub(super) async fn carry_out(
+    live: &Live,
+    store: &Store,
+    reloads: &Reloads,
+    mut wishes: mpsc::Receiver<Wish>,
+) {
     while let Some((order, answer)) = wishes.recv().await {
-        let outcome = one(common, store, order).await;
+        let outcome = match order {
+            Order::Reload => reload(reloads).await,
+            order => one(&live.get(), store, order).await,
+        };
         // An operator who has left hears nothing, and finds it in the audit.
         let _ = answer.send(outcome);
     }
@@ -61,11 +71,20 @@ async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
             reason,
         } => circuit(common, store, &upstream.as_str().into(), to, &by, &reason).await,
         Order::LogLevel(level) => log_level(common, &level),
+        // Not an order to a configuration, but for another.
+        Order::Reload => Err(OrderError::Invalid("not here".to_owned())),
         Order::Drain => {
             common.drain.enter(Phase::Leave);
             tracing::info!(event = "leaving");
             Ok(json!({ "phase": "leaving" }))
         }
+    }
+}
+
+async fn reload(reloads: &Reloads) -> Outcome {
+    match reloads.ask("api").await {
+        Ok(waiting) => Ok(json!({ "reloaded": true, "needs_restart": waiting })),
+        Err(error) => Err(OrderError::Invalid(error.to_string())),
     }
 }
 

@@ -3,12 +3,14 @@
 //! Guarantees: the others' reports are read each second only while somebody looks. Must not: be needed by a request.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::{Instant, MissedTickBehavior, interval, timeout};
 
 use super::common::Common;
 use super::endpoints;
+use super::live::Live;
 use crate::admin::meter::Meter;
 use crate::admin::report::{
     CircuitView, Forced, LimitView, Replica, Report, RouteView, StoreView, Transition, UpstreamView,
@@ -41,7 +43,8 @@ pub(super) struct Place {
 }
 
 /// Reports for ever.
-pub(super) async fn reports(common: &Common, store: &Store, place: Place) {
+pub(super) async fn reports(live: &Live, store: &Store, place: Place) {
+    let board = Arc::clone(&live.get().board);
     let mut meter = Meter::default();
     let mut others: Option<Vec<Report>> = None;
     let mut read_at: Option<Instant> = None;
@@ -50,18 +53,19 @@ pub(super) async fn reports(common: &Common, store: &Store, place: Place) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = common.board.asked() => {}
+            () = board.asked() => {}
         }
+        let common = &*live.get();
         let mut own = report(common, place);
         meter.measure(&common.metrics, &mut own);
-        common.board.sign(&mut own);
+        board.sign(&mut own);
         tell(common, store, &own).await;
         let is_due = read_at.is_none_or(|at| at.elapsed() >= UNWATCHED);
-        if is_due || common.board.is_watched() {
+        if is_due || board.is_watched() {
             read_at = Some(Instant::now());
             others = read(store).await;
         }
-        common.board.show(own, others.as_deref());
+        board.show(own, others.as_deref());
     }
 }
 

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 use sd_notify::NotifyState;
+use tokio::signal::unix::{SignalKind, signal};
 
 use super::{App, Given, StartError};
 use crate::config::{self, Source};
@@ -31,21 +32,18 @@ pub fn run(source: &Source) -> ExitCode {
     for warning in &config.warnings {
         tracing::warn!(event = "configuration", "{warning}");
     }
-    let access = config
-        .log
-        .access
-        .then(|| (logs.writer.clone(), logs.format));
     let given = Given {
-        access,
+        access: Some((logs.writer.clone(), logs.format)),
+        source: Some(source.clone()),
         embedded: None,
         metrics: Some(metrics),
         level: Some(logs.level.clone()),
     };
     match App::start(config, &given) {
         Ok(app) => {
-            tell_supervisor(NotifyState::Ready);
-            wait_for_stop();
-            tell_supervisor(NotifyState::Stopping);
+            tell_supervisor(&[NotifyState::Ready]);
+            serve_until_stop(&app);
+            tell_supervisor(&[NotifyState::Stopping]);
             app.stop();
             drop(logs.flush);
             ExitCode::SUCCESS
@@ -59,8 +57,8 @@ pub fn run(source: &Source) -> ExitCode {
 }
 
 /// Tells systemd, where it listens (`NOTIFY_SOCKET`); elsewhere nothing happens.
-fn tell_supervisor(state: NotifyState<'_>) {
-    if let Err(error) = sd_notify::notify(&[state]) {
+fn tell_supervisor(states: &[NotifyState<'_>]) {
+    if let Err(error) = sd_notify::notify(states) {
         tracing::warn!(event = "supervisor_unreachable", %error);
     }
 }
@@ -96,8 +94,32 @@ pub fn schema(markdown: bool) -> ExitCode {
     }
 }
 
+/// Blocks until the process is asked to stop, and reloads when it is asked for that.
+fn serve_until_stop(app: &App) {
+    let reloads = app.reloads().clone();
+    wait(async move || {
+        let Ok(mut hangup) = signal(SignalKind::hangup()) else {
+            return std::future::pending().await;
+        };
+        while hangup.recv().await.is_some() {
+            // systemd's `Type=notify-reload` takes the next READY for the end of this reload, by the clock.
+            let now = NotifyState::monotonic_usec_now().ok();
+            let states: Vec<_> = [NotifyState::Reloading].into_iter().chain(now).collect();
+            tell_supervisor(&states);
+            // What came of it is in the log, the metrics and the API.
+            let _ = reloads.ask("signal").await;
+            tell_supervisor(&[NotifyState::Ready]);
+        }
+    });
+}
+
 /// Blocks until the process is asked to stop. A signal that cannot be listened for leaves the others.
 pub(super) fn wait_for_stop() {
+    wait(async || std::future::pending().await);
+}
+
+/// Blocks until the process is asked to stop, doing `work` meanwhile.
+fn wait(work: impl AsyncFnOnce()) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -105,7 +127,6 @@ pub(super) fn wait_for_stop() {
         return;
     };
     runtime.block_on(async {
-        use tokio::signal::unix::{SignalKind, signal};
         let (Ok(mut terminate), Ok(mut interrupt)) = (
             signal(SignalKind::terminate()),
             signal(SignalKind::interrupt()),
@@ -115,6 +136,7 @@ pub(super) fn wait_for_stop() {
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
+            () = work() => {}
         }
     });
 }

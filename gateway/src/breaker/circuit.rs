@@ -79,6 +79,25 @@ impl Circuit {
         }
     }
 
+    /// The same circuit going by `spec`: with its state, its epoch and its past. Calls under way answer to the one they began with,
+    /// and through the store to both.
+    pub(super) fn respecified(&self, spec: CircuitSpec) -> Self {
+        let inner = self.lock();
+        let knowledge = inner.knowledge.respecified(&spec);
+        let history = inner.history.clone();
+        drop(inner);
+        let (replica, given_up) = (self.replica.clone(), Arc::clone(&self.given_up));
+        let hook = Arc::clone(&self.hook);
+        let changed = Self::new(self.name.clone(), spec, replica, given_up, hook);
+        changed.gate.set(knowledge.ticket());
+        let failing = knowledge.is_failing();
+        changed.is_failing.store(failing, Ordering::Relaxed);
+        let mut inner = changed.lock();
+        (inner.knowledge, inner.history) = (knowledge, history);
+        drop(inner);
+        changed
+    }
+
     /// The upstream's name.
     #[must_use]
     pub const fn upstream(&self) -> &UpstreamName {

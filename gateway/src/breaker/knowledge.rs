@@ -38,7 +38,7 @@ pub(super) enum Plan {
 }
 
 /// What is known, under the circuit's lock.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Knowledge {
     pub(super) own: Own,
     /// The last answer of the store.
@@ -73,6 +73,15 @@ impl Knowledge {
             is_telling: false,
             unsaid: Vec::new(),
         }
+    }
+
+    /// The same knowledge for a circuit that goes by `spec`. Calls under way answer to the circuit they began with.
+    pub(super) fn respecified(&self, spec: &CircuitSpec) -> Self {
+        let mut known = self.clone();
+        known.own.respecify(spec);
+        (known.is_asking, known.is_telling) = (false, false);
+        known.unsaid.clear();
+        known
     }
 
     // === What follows ===

@@ -42,8 +42,10 @@ const LEAST_POLL: Duration = Duration::from_millis(10);
 /// The circuits of all upstreams.
 pub struct Breaker {
     circuits: BTreeMap<UpstreamName, Arc<Circuit>>,
+    replica: ReplicaId,
     poll_every: Duration,
     given_up: Arc<Notify>,
+    hook: Hook,
 }
 
 impl fmt::Debug for Breaker {
@@ -86,8 +88,35 @@ impl Breaker {
         });
         Self {
             circuits: circuits.collect(),
+            replica: replica.clone(),
             poll_every: poll_every.max(LEAST_POLL),
             given_up,
+            hook: Arc::clone(hook),
+        }
+    }
+
+    /// The circuits for other `upstreams`: one that stays as it was is the same, one whose rule changed keeps its state, one that is
+    /// new begins closed.
+    #[must_use]
+    pub fn renewed(&self, upstreams: Vec<(UpstreamName, CircuitSpec)>) -> Self {
+        let circuits = upstreams.into_iter().map(|(name, spec)| {
+            let circuit = match self.circuits.get(&name) {
+                Some(same) if *same.spec() == spec => Arc::clone(same),
+                Some(changed) => Arc::new(changed.respecified(spec)),
+                None => {
+                    let (replica, hook) = (self.replica.clone(), Arc::clone(&self.hook));
+                    let given_up = Arc::clone(&self.given_up);
+                    Arc::new(Circuit::new(name.clone(), spec, replica, given_up, hook))
+                }
+            };
+            (name, circuit)
+        });
+        Self {
+            circuits: circuits.collect(),
+            replica: self.replica.clone(),
+            poll_every: self.poll_every,
+            given_up: Arc::clone(&self.given_up),
+            hook: Arc::clone(&self.hook),
         }
     }
 

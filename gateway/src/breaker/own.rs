@@ -13,7 +13,7 @@ use crate::policy::ids::ReplicaId;
 use crate::policy::units::{Micros, StoreTime};
 
 /// The own view.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Own {
     spec: CircuitSpec,
     replica: ReplicaId,
@@ -40,6 +40,14 @@ impl Own {
             generation: 0,
             origin: Instant::now(),
         }
+    }
+
+    /// Goes by `spec` from now on; what happened so far still counts.
+    pub(super) fn respecify(&mut self, spec: &CircuitSpec) {
+        self.spec = CircuitSpec {
+            quorum: Quorum::Replicas(1),
+            ..spec.clone()
+        };
     }
 
     pub(super) const fn generation(&self) -> u64 {

@@ -100,7 +100,7 @@ pub struct Snapshot {
 }
 
 /// The last transitions.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct History(VecDeque<Transition>);
 
 impl History {

@@ -21,6 +21,9 @@ mod read;
 mod settings;
 mod effective;
 mod reference;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use path::{KeyPath, Step};
 pub use problem::{Origin, Problem, Problems};
@@ -66,6 +69,11 @@ impl Config {
 /// Everything that is wrong with it, at once.
 pub fn load(source: &Source) -> Result<Config, Problems> {
     let file = source.file().map(file::read).transpose()?;
+    assemble(file, source)
+}
+
+/// What a file that was read and the variables of `source` make together.
+fn assemble(file: Option<tree::Tree>, source: &Source) -> Result<Config, Problems> {
     let defaults = defaults::Defaults::load()?;
     let shape = Shape::of_configuration();
     let mut report = problem::Report::default();

@@ -56,7 +56,8 @@ impl Source {
     }
 
     /// The file, if one was named.
-    pub(super) fn file(&self) -> Option<&Path> {
+    #[must_use]
+    pub fn file(&self) -> Option<&Path> {
         self.file.as_deref()
     }
 

@@ -3,7 +3,7 @@
 //! Guarantees: a limit that a reload leaves as it was keeps its identity, and with it everything remembered of its clients; one
 //! that changed starts afresh, because a denial by the old limit says nothing about the new. Must not: take tokens.
 
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -87,6 +87,8 @@ pub(super) struct Told {
 #[derive(Debug, Default)]
 pub(super) struct Policies {
     known: Vec<Rc<Policy>>,
+    /// Those that were in force and still serve requests: a change that is taken back finds them again.
+    retired: Vec<Weak<Policy>>,
     next_id: u32,
 }
 
@@ -104,18 +106,24 @@ impl Policies {
     /// Puts new settings in force.
     pub(super) fn replace(&mut self, settings: Vec<PolicySettings>, shared: &Shared) {
         let before = std::mem::take(&mut self.known);
+        let retired = std::mem::take(&mut self.retired);
+        let retired: Vec<_> = retired.iter().filter_map(Weak::upgrade).collect();
         for settings in settings {
+            let mut all = before.iter().chain(&retired);
+            let same = all.find(|old| old.settings == settings);
             let same_name = before.iter().find(|old| old.settings.name == settings.name);
-            let policy = match same_name {
-                Some(same) if same.settings == settings => Rc::clone(same),
-                Some(changed) => self.made(settings, Arc::clone(&changed.tally)),
-                None => {
+            let policy = match (same, same_name) {
+                (Some(same), _) => Rc::clone(same),
+                (None, Some(changed)) => self.made(settings, Arc::clone(&changed.tally)),
+                (None, None) => {
                     let tally = shared.tally(&settings.name);
                     self.made(settings, tally)
                 }
             };
             self.known.push(policy);
         }
+        let gone = before.iter().chain(&retired).filter(|old| !self.holds(old));
+        self.retired = gone.map(Rc::downgrade).collect();
     }
 
     fn made(&mut self, settings: PolicySettings, tally: Arc<Tally>) -> Rc<Policy> {

@@ -105,7 +105,7 @@ impl Body {
         }
     }
 
-    #[cfg(test)]
+    #[cfg(any(test, feature = "fuzzing"))]
     pub(super) fn local_bytes(&self) -> Option<&Bytes> {
         match &self.source {
             Source::Local(bytes) => Some(bytes),

@@ -14,6 +14,7 @@ use crate::telemetry::Counter;
 /// One route's budget.
 #[derive(Debug)]
 pub(super) struct Budget {
+    spec: BudgetSpec,
     began: Instant,
     requests: Counter,
     ledger: Mutex<Ledger>,
@@ -22,10 +23,16 @@ pub(super) struct Budget {
 impl Budget {
     pub(super) fn new(spec: BudgetSpec) -> Self {
         Self {
+            spec,
             began: Instant::now(),
             requests: Counter::default(),
             ledger: Mutex::new(Ledger::new(spec)),
         }
+    }
+
+    /// What it allows.
+    pub(super) const fn spec(&self) -> BudgetSpec {
+        self.spec
     }
 
     /// A request begins: it pays for a share of another attempt.

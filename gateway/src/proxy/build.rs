@@ -51,6 +51,8 @@ pub struct Parts {
     pub tracer: Tracer,
     /// Where access lines go, if anywhere.
     pub access: Option<AccessLog>,
+    /// The proxy this one takes the place of: what stays as it was keeps its connections.
+    pub before: Option<Rc<Proxy>>,
     /// What the proxies of this process have in common.
     pub shared: Arc<Shared>,
     /// Whether the proxy's own listener answers `/metrics`.
@@ -95,16 +97,46 @@ impl Proxy {
             },
             tunnel_idle: settings.tunnel_idle_timeout,
             limiter: parts.limiter,
+            store: parts.store,
             metrics: parts.metrics,
             shared: parts.shared,
         })
+    }
+
+    /// This thread's limiter.
+    #[must_use]
+    pub const fn limiter(&self) -> &Limiter {
+        &self.limiter
+    }
+
+    /// This thread's store.
+    #[must_use]
+    pub const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// This thread's tracer.
+    #[must_use]
+    pub fn tracer(&self) -> &Tracer {
+        self.recorder.tracer()
     }
 }
 
 fn guard(settings: &upstream::settings::Settings, parts: &Parts) -> Option<Rc<Guarded>> {
     let circuit = parts.breaker.circuit(&settings.name)?;
+    let membership = parts.directory.of(&settings.name)?;
+    let known = parts.before.iter().flat_map(|before| &before.upstreams);
+    let known = known
+        .into_iter()
+        .find(|one| one.upstream().is_of(membership));
+    if let Some(same) = known.filter(|known| known.is_behind(&circuit)) {
+        return Some(Rc::clone(same));
+    }
     let metrics = UpstreamMetrics::new(&parts.metrics, settings.name.as_str());
-    let upstream = Upstream::new(parts.directory.of(&settings.name)?, parts.index);
+    let upstream = known.map_or_else(
+        || Rc::new(Upstream::new(membership, parts.index)),
+        |known| Rc::clone(known.upstream()),
+    );
     Some(Rc::new(Guarded::new(
         upstream,
         circuit,

@@ -26,7 +26,7 @@ const PROBE_MARGIN: Duration = Duration::from_secs(1);
 /// An upstream behind its circuit.
 #[derive(Debug)]
 pub(super) struct Guarded {
-    upstream: Upstream,
+    upstream: Rc<Upstream>,
     circuit: Arc<Circuit>,
     store: Store,
     metrics: UpstreamMetrics,
@@ -43,7 +43,7 @@ pub(super) struct Permit<'a> {
 
 impl Guarded {
     pub(super) fn new(
-        upstream: Upstream,
+        upstream: Rc<Upstream>,
         circuit: Arc<Circuit>,
         store: Store,
         metrics: UpstreamMetrics,
@@ -62,8 +62,13 @@ impl Guarded {
         self.upstream.name()
     }
 
-    pub(super) const fn upstream(&self) -> &Upstream {
+    pub(super) const fn upstream(&self) -> &Rc<Upstream> {
         &self.upstream
+    }
+
+    /// Whether it is `circuit` that it is behind.
+    pub(super) fn is_behind(&self, circuit: &Arc<Circuit>) -> bool {
+        Arc::ptr_eq(&self.circuit, circuit)
     }
 
     pub(super) const fn metrics(&self) -> &UpstreamMetrics {

@@ -51,6 +51,9 @@ mod spans;
 mod grpc;
 mod interim;
 mod http2;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use authorize::{KeySet, KeySetError, KeySource, Remote};
 pub use body::Body;
@@ -87,6 +90,7 @@ use sanity::Asked;
 use settings::Strictness;
 
 use crate::limiter::Limiter;
+use crate::store::Store;
 use crate::telemetry::metrics::Metrics;
 use crate::upstream::UploadBounds;
 
@@ -159,6 +163,7 @@ pub struct Proxy {
     uploads: UploadBounds,
     tunnel_idle: Duration,
     metrics: Arc<Metrics>,
+    store: Store,
     shared: Arc<Shared>,
 }
 

@@ -69,7 +69,9 @@ fn unescaped(path: &str, dots: bool) -> String {
         let (before, encoded) = rest.split_at(at);
         normal.push_str(before);
         match decoded(encoded.as_bytes()) {
-            Some((byte, _)) if encoded.len() >= 3 && is_unreserved(byte, dots) => {
+            Some((byte, _))
+                if encoded.len() >= 3 && is_unreserved(byte, dots) && !goes_on(&normal, byte) =>
+            {
                 normal.push(char::from(byte));
                 rest = &encoded[3..];
             }
@@ -81,6 +83,16 @@ fn unescaped(path: &str, dots: bool) -> String {
     }
     normal.push_str(rest);
     normal
+}
+
+/// Whether `byte` would go on with an octet where `before` ends in a percent sign that began none: `%%32e` is not `%2e`.
+fn goes_on(before: &str, byte: u8) -> bool {
+    let is_begun = match before.as_bytes() {
+        [.., b'%'] => true,
+        [.., b'%', digit] => digit.is_ascii_hexdigit(),
+        _ => false,
+    };
+    is_begun && byte.is_ascii_hexdigit()
 }
 
 const fn is_unreserved(byte: u8, dots: bool) -> bool {
@@ -241,6 +253,21 @@ mod tests {
         }
         let forward = rules(DotSegments::Forward, DoubleSlashes::Forward);
         assert_eq!(super::normal("/%2e%2e/x", &forward), Ok(None));
+    }
+
+    #[test]
+    fn what_was_decoded_is_no_part_of_another_octet() {
+        let usual = rules(DotSegments::Reject, DoubleSlashes::Forward);
+        for (path, kept) in [
+            ("/%%32e%%32e/x", None),
+            ("/%2%65/x", None),
+            ("/%%32%65", Some("/%%32e")),
+            ("/%%67", Some("/%g")),
+            ("/%2F%61", Some("/%2Fa")),
+        ] {
+            let normal = normal(path, &usual).unwrap();
+            assert_eq!(normal.as_deref(), kept, "{path}");
+        }
     }
 
     #[test]

@@ -123,6 +123,10 @@ impl Recorder {
             .collect()
     }
 
+    pub(super) const fn tracer(&self) -> &Tracer {
+        &self.tracer
+    }
+
     /// Hands buffered lines over.
     pub(super) fn flush(&self) {
         if let Some(access) = &self.access {

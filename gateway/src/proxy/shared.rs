@@ -25,15 +25,29 @@ impl Shared {
     /// What these settings need.
     #[must_use]
     pub fn new(settings: &Settings, upstreams: &[upstream::Settings]) -> Arc<Self> {
+        Self::default().renewed(settings, upstreams)
+    }
+
+    /// What other settings need. What stays as it was is the same, with everything that is counted in it.
+    #[must_use]
+    pub fn renewed(&self, settings: &Settings, upstreams: &[upstream::Settings]) -> Arc<Self> {
         let budgets = settings.routes.iter().filter(|route| repeats(route));
         let budget = |route: &RouteSettings| {
-            let budget = Budget::new(route.retry.budget);
-            (route.name.clone(), Arc::new(budget))
+            let spec = route.retry.budget;
+            let known = self.budgets.get(&route.name);
+            let same = known.filter(|known| known.spec() == spec);
+            let budget = same.map_or_else(|| Arc::new(Budget::new(spec)), Arc::clone);
+            (route.name.clone(), budget)
         };
+        let limited = |one: &upstream::Settings| {
+            let places = places(self.upstreams.get(&one.name), one.concurrency?);
+            Some((one.name.clone(), places))
+        };
+        let most = settings.max_requests.map(whole);
         Arc::new(Self {
             budgets: budgets.map(budget).collect(),
             upstreams: upstreams.iter().filter_map(limited).collect(),
-            whole: settings.max_requests.map(whole),
+            whole: most.map(|most| places(self.whole.as_ref(), most)),
         })
     }
 
@@ -73,17 +87,18 @@ const fn repeats(route: &RouteSettings) -> bool {
     route.retry.attempts > 1 || route.hedge.is_some()
 }
 
-fn limited(upstream: &upstream::Settings) -> Option<(UpstreamName, Arc<Concurrency>)> {
-    let concurrency = Concurrency::new(upstream.concurrency?);
-    Some((upstream.name.clone(), concurrency))
+/// Those there are, if they are as many as before.
+fn places(known: Option<&Arc<Concurrency>>, settings: ConcurrencySettings) -> Arc<Concurrency> {
+    let same = known.filter(|known| *known.settings() == settings);
+    same.map_or_else(|| Concurrency::new(settings), Arc::clone)
 }
 
 /// Nobody waits for a place in the process: whoever waits takes one.
-fn whole(most: u32) -> Arc<Concurrency> {
-    Concurrency::new(ConcurrencySettings {
+const fn whole(most: u32) -> ConcurrencySettings {
+    ConcurrencySettings {
         most,
         queue: 0,
         queue_timeout: Duration::ZERO,
         adaptive: None,
-    })
+    }
 }

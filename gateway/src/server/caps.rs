@@ -11,13 +11,13 @@ use hashbrown::HashMap;
 /// The connections of the process.
 #[derive(Debug)]
 pub struct Caps {
-    total: usize,
-    per_address: usize,
     open: Mutex<Open>,
 }
 
 #[derive(Debug, Default)]
 struct Open {
+    total: usize,
+    per_address: usize,
     count: usize,
     addresses: HashMap<IpAddr, usize, foldhash::fast::RandomState>,
 }
@@ -27,10 +27,18 @@ impl Caps {
     #[must_use]
     pub fn new(total: usize, per_address: usize) -> Arc<Self> {
         Arc::new(Self {
-            total,
-            per_address,
-            open: Mutex::default(),
+            open: Mutex::new(Open {
+                total,
+                per_address,
+                ..Open::default()
+            }),
         })
+    }
+
+    /// From now on at most so many. Those there are stay, be they more.
+    pub fn resize(&self, total: usize, per_address: usize) {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        (open.total, open.per_address) = (total, per_address);
     }
 
     /// A place for a connection from `address`; nothing when there is none.
@@ -44,7 +52,7 @@ impl Caps {
     #[must_use]
     pub fn enter_unknown(this: &Arc<Self>) -> Option<Place> {
         let mut open = this.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if open.count >= this.total {
+        if open.count >= open.total {
             return None;
         }
         open.count += 1;
@@ -70,7 +78,7 @@ impl Place {
         let open = self.caps.open.lock();
         let mut open = open.unwrap_or_else(PoisonError::into_inner);
         let known = open.addresses.get(&address).copied().unwrap_or_default();
-        if known >= self.caps.per_address || self.address.is_some() {
+        if known >= open.per_address || self.address.is_some() {
             return false;
         }
         open.addresses.insert(address, known + 1);

@@ -16,12 +16,13 @@ use super::http2::Http2;
 use super::opening::{self, Opening};
 use super::relay::{self, Relays};
 use super::settings::Settings;
+use super::stage::Current;
 use super::tls::{Accepted, Tls};
 use super::worker::Entrance;
-use crate::proxy::{Peer, Proxy};
+use crate::proxy::Peer;
 use crate::telemetry::Counter;
 
-/// How connections are served; made once for each worker.
+/// How connections are served; made once for each worker and configuration.
 #[derive(Debug)]
 pub(super) struct Serve {
     http1: Http1,
@@ -33,11 +34,11 @@ pub(super) struct Serve {
     /// Whether HTTP/2 is spoken in clear.
     clear_http2: bool,
     header_timeout: Duration,
-    proxy: Rc<Proxy>,
+    current: Rc<Current>,
 }
 
 impl Serve {
-    pub(super) fn new(proxy: Rc<Proxy>, settings: &Settings, entrance: &Entrance) -> Self {
+    pub(super) fn new(current: Rc<Current>, settings: &Settings, entrance: &Entrance) -> Self {
         Self {
             http1: Http1::new(settings),
             http2: Http2::new(settings, &entrance.metrics),
@@ -47,12 +48,8 @@ impl Serve {
             unannounced: entrance.metrics.connections_ended.with(&["proxy_protocol"]),
             clear_http2: settings.http2.cleartext,
             header_timeout: settings.header_timeout,
-            proxy,
+            current,
         }
-    }
-
-    pub(super) const fn proxy(&self) -> &Rc<Proxy> {
-        &self.proxy
     }
 
     /// Serves `stream` until it ends, or until the drain has let its last request finish.
@@ -123,11 +120,11 @@ impl Serve {
         };
         match opening {
             Opening::Http1(first) => {
-                let serving = self.http1.serve(&self.proxy, &peer, stream, first, drain);
+                let serving = self.http1.serve(&self.current, &peer, stream, first, drain);
                 serving.await;
             }
             Opening::Http2(first) => {
-                let serving = self.http2.serve(&self.proxy, peer, stream, first, drain);
+                let serving = self.http2.serve(&self.current, peer, stream, first, drain);
                 Box::pin(serving).await;
             }
             Opening::Nothing => {}
@@ -147,12 +144,12 @@ impl Serve {
         if is_h2 {
             let serving = self
                 .http2
-                .serve(&self.proxy, peer, stream, Vec::new(), drain);
+                .serve(&self.current, peer, stream, Vec::new(), drain);
             serving.await;
         } else {
             let serving = self
                 .http1
-                .serve(&self.proxy, &peer, stream, Vec::new(), drain);
+                .serve(&self.current, &peer, stream, Vec::new(), drain);
             serving.await;
         }
     }

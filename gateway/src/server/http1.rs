@@ -25,6 +25,7 @@ use tokio::time::timeout;
 use super::drain::{Phase, Signal};
 use super::guard::{Busy, Guard, Limits, Shared, Times};
 use super::settings::Settings;
+use super::stage::Current;
 use crate::proxy::{Body, Peer, Proxy};
 
 /// The most that is read ahead of a slow upstream, at least; a head of any permitted size fits.
@@ -59,7 +60,7 @@ impl Http1 {
     /// Serves `stream`, of which `first` has been read, until it ends.
     pub(super) async fn serve<T>(
         &self,
-        proxy: &Proxy,
+        current: &Current,
         peer: &Peer,
         stream: T,
         first: Vec<u8>,
@@ -77,7 +78,7 @@ impl Http1 {
             Arc::clone(peer.interim()),
         );
         let service = service_fn(|request| {
-            let answer = answer(proxy, peer, &shared, request);
+            let answer = answer(current.get(), peer, &shared, request);
             async move { Ok::<_, Infallible>(answer.await) }
         });
         let connection = self.builder.serve_connection(TokioIo::new(guard), service);
@@ -129,7 +130,7 @@ where
 
 /// The service: one request, one answer.
 async fn answer(
-    proxy: &Proxy,
+    proxy: Rc<Proxy>,
     peer: &Peer,
     shared: &Rc<Shared>,
     request: Request<Incoming>,

@@ -14,12 +14,17 @@ mod http2;
 mod opening;
 mod proxy_protocol;
 mod relay;
+mod stage;
 mod tls;
 mod worker;
 pub mod drain;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use caps::Caps;
 pub use listener::{Bound, bind, bind_alone};
+pub use stage::{Build, Change, Hand, Orders, Staged, Undo, hand};
 pub use tls::{CertificateFiles, ClientAuth, Tls, TlsError, TlsSettings, TlsVersion};
 pub use worker::{Door, Entrance, Worker, spawn};
 

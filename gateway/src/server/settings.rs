@@ -40,6 +40,8 @@ pub struct Settings {
     pub http2: Http2Settings,
     /// TLS, if it is spoken.
     pub tls: Option<TlsSettings>,
+    /// Whether a change of the configuration file is a reload.
+    pub watch_config: bool,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub drain_timeout: Duration,
     /// How long readiness fails before the listener closes, so that load balancers look away first.

@@ -16,9 +16,9 @@ use tokio::runtime::LocalOptions;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::caps::Caps;
-use super::connection::Serve;
 use super::drain::{Phase, Signal};
 use super::settings::Settings;
+use super::stage::{Orders, Stage};
 use super::tls::Tls;
 use crate::proxy::Proxy;
 use crate::telemetry::metrics::Metrics;
@@ -94,6 +94,7 @@ pub fn spawn<F>(
     doors: Vec<Door>,
     settings: &Settings,
     entrance: Entrance,
+    orders: Orders,
     proxy: F,
 ) -> io::Result<Worker>
 where
@@ -109,8 +110,8 @@ where
                 .enable_all()
                 .build_local(LocalOptions::default())?;
             runtime.block_on(async move {
-                let serve = Rc::new(Serve::new(proxy()?, &settings, &entrance));
-                run(doors, &serve, &entrance, settings.drain_timeout).await
+                let stage = Rc::new(Stage::new(proxy()?, &settings, &entrance));
+                run(doors, &stage, entrance, orders).await
             })
         })?;
     Ok(Worker { thread })
@@ -118,28 +119,37 @@ where
 
 async fn run(
     doors: Vec<Door>,
-    serve: &Rc<Serve>,
-    entrance: &Entrance,
-    drain_timeout: Duration,
+    stage: &Rc<Stage>,
+    entrance: Entrance,
+    orders: Orders,
 ) -> io::Result<()> {
     let open = Rc::new(Open::default());
-    let ticking = tokio::task::spawn_local(tick(Rc::clone(serve)));
+    let ticking = tokio::task::spawn_local(tick(Rc::clone(stage)));
+    let heeding = tokio::task::spawn_local({
+        let (stage, entrance) = (Rc::clone(stage), entrance.clone());
+        async move { stage.heed(orders, &entrance).await }
+    });
     let accepting = doors
         .into_iter()
-        .map(|door| accept(door, serve, &open, entrance));
+        .map(|door| accept(door, stage, &open, &entrance));
     futures_util::future::try_join_all(accepting).await?;
-    if timeout(drain_timeout, open.none_left()).await.is_err() {
+    // One way of serving is enough for the last requests.
+    heeding.abort();
+    if timeout(stage.drain_timeout(), open.none_left())
+        .await
+        .is_err()
+    {
         tracing::warn!(event = "drain_deadline", connections = open.count.get());
     }
     ticking.abort();
-    serve.proxy().close().await;
+    stage.proxy().close().await;
     Ok(())
 }
 
 /// Accepts until the drain begins; then empties the kernel's queue, whose clients believe that they are connected.
 async fn accept(
     Door { socket, is_secure }: Door,
-    serve: &Rc<Serve>,
+    stage: &Rc<Stage>,
     open: &Rc<Open>,
     entrance: &Entrance,
 ) -> io::Result<()> {
@@ -152,7 +162,7 @@ async fn accept(
             accepted = listener.accept() => accepted,
         };
         match accepted {
-            Ok((stream, address)) => start(serve, open, entrance, is_secure, stream, address),
+            Ok((stream, address)) => start(stage, open, entrance, is_secure, stream, address),
             Err(error) if is_connection_error(&error) => {}
             Err(error) => {
                 tracing::error!(event = "accept_failed", %error);
@@ -166,19 +176,20 @@ async fn accept(
     });
     let mut waiting = Box::pin(waiting);
     while let Some((stream, address)) = waiting.as_mut().await {
-        start(serve, open, entrance, is_secure, stream, address);
+        start(stage, open, entrance, is_secure, stream, address);
     }
     Ok(())
 }
 
 fn start(
-    serve: &Rc<Serve>,
+    stage: &Stage,
     open: &Rc<Open>,
     entrance: &Entrance,
     is_secure: bool,
     stream: TcpStream,
     address: SocketAddr,
 ) {
+    let serve = stage.serve();
     // Shed before anything is spent on it.
     let place = match serve.is_relay(address.ip()) {
         true => Caps::enter_unknown(&entrance.caps),
@@ -189,7 +200,7 @@ fn start(
         return;
     };
     let guard = Open::enter(open);
-    let (serve, signal) = (Rc::clone(serve), entrance.signal.clone());
+    let signal = entrance.signal.clone();
     tokio::task::spawn_local(async move {
         let serving = serve.connection(stream, address, is_secure, place, signal);
         serving.await;
@@ -206,12 +217,12 @@ fn is_connection_error(error: &io::Error) -> bool {
     )
 }
 
-async fn tick(serve: Rc<Serve>) {
+async fn tick(stage: Rc<Stage>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        serve.proxy().tick();
+        stage.proxy().tick();
     }
 }
 

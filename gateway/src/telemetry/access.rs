@@ -203,14 +203,14 @@ impl Lines {
 }
 
 /// A query with the values of these parameters left out.
-fn redacted(query: &str, names: &[String]) -> String {
+pub(super) fn redacted(query: &str, names: &[String]) -> String {
     let mut text = String::with_capacity(query.len());
     for (place, pair) in query.split('&').enumerate() {
         if place > 0 {
             text.push('&');
         }
         match pair.split_once('=') {
-            Some((name, _)) if names.iter().any(|one| one.eq_ignore_ascii_case(name)) => {
+            Some((name, _)) if is_any_of(name, names) => {
                 text.push_str(name);
                 text.push_str("=***");
             }
@@ -218,6 +218,36 @@ fn redacted(query: &str, names: &[String]) -> String {
         }
     }
     text
+}
+
+/// Whether a parameter is one of `names`, however it is written: whoever reads the query decodes it (URL, section 5.1).
+fn is_any_of(name: &str, names: &[String]) -> bool {
+    let is_it = |name: &[u8]| {
+        let mut names = names.iter().map(String::as_bytes);
+        names.any(|one| one.eq_ignore_ascii_case(name))
+    };
+    is_it(name.as_bytes()) || (name.contains(['%', '+']) && is_it(&decoded(name)))
+}
+
+fn decoded(name: &str) -> Vec<u8> {
+    let digit = |byte: u8| char::from(byte).to_digit(16);
+    let mut octets = Vec::with_capacity(name.len());
+    let mut rest = name.as_bytes();
+    while let Some((first, after)) = rest.split_first() {
+        rest = after;
+        octets.push(match (first, after) {
+            (b'+', _) => b' ',
+            (b'%', [high, low, behind @ ..]) => match (digit(*high), digit(*low)) {
+                (Some(high), Some(low)) => {
+                    rest = behind;
+                    (high << 4 | low) as u8
+                }
+                _ => b'%',
+            },
+            (byte, _) => *byte,
+        });
+    }
+    octets
 }
 
 #[cfg(test)]
@@ -229,6 +259,16 @@ mod tests {
             buffer: Vec::new(),
             stamp: Stamp::default(),
         }
+    }
+
+    #[test]
+    fn a_parameter_is_left_out_however_its_name_is_written() {
+        let names = ["token".to_owned(), "api key".to_owned()];
+        let query = "%74OKEN=a&api+key=b&api%20key=c&%7=d&%zz=e&tok%65=f";
+        assert_eq!(
+            redacted(query, &names),
+            "%74OKEN=***&api+key=***&api%20key=***&%7=d&%zz=e&tok%65=f"
+        );
     }
 
     #[test]

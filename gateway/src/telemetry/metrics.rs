@@ -86,6 +86,10 @@ pub struct Metrics {
     pub tls_reloads: Family<Counter>,
     /// `gateway_tls_certificate_expiry_timestamp_seconds{name}`
     pub tls_expiry: Family<Gauge>,
+    /// `gateway_config_reloads_total{result}`
+    pub config_reloads: Family<Counter>,
+    /// `gateway_config_last_reload_success_timestamp_seconds`
+    pub config_loaded_at: Arc<Gauge>,
     /// `gateway_log_lines_dropped_total`
     pub log_lines_dropped: Arc<Counter>,
 }
@@ -301,6 +305,12 @@ impl Metrics {
                 "When a certificate shown to clients ends, in seconds since 1970.",
                 &["name"],
             ),
+            config_reloads: reloads(registry),
+            config_loaded_at: single(
+                registry,
+                "gateway_config_last_reload_success_timestamp_seconds",
+                "When the configuration in force was read, in seconds since 1970.",
+            ),
             log_lines_dropped: single(
                 registry,
                 "gateway_log_lines_dropped_total",
@@ -349,6 +359,20 @@ fn family<M: Sample + 'static>(
     let family = Family::new(name, help, labels);
     register(registry, family.clone());
     family
+}
+
+/// Both results from the start: the first failure must be an increase.
+fn reloads(registry: &Registry) -> Family<Counter> {
+    let reloads = family(
+        registry,
+        "gateway_config_reloads_total",
+        "Readings of the configuration while running, by result.",
+        &["result"],
+    );
+    for result in ["success", "failure"] {
+        let _: Arc<Counter> = reloads.with(&[result]);
+    }
+    reloads
 }
 
 fn single<M: Sample + 'static>(

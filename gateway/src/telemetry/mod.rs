@@ -13,6 +13,9 @@ pub mod access;
 pub mod traces;
 mod clock;
 mod json;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 
 pub use family::Family;
 pub use series::{BOUNDS, Counter, Distribution, Gauge, Histogram, Total, enter_shard};

@@ -89,6 +89,12 @@ impl Concurrency {
         })
     }
 
+    /// How many places there are, as configured.
+    #[must_use]
+    pub const fn settings(&self) -> &ConcurrencySettings {
+        &self.settings
+    }
+
     /// A place, if one is free.
     #[must_use]
     pub fn try_enter(self: &Arc<Self>) -> Option<Place> {

@@ -74,6 +74,11 @@ impl Membership {
         })
     }
 
+    /// Nobody will ask for these endpoints any more: what looks after them ends.
+    pub(super) fn close(&self) {
+        self.members().list.iter().for_each(|one| one.retire());
+    }
+
     /// The upstream as configured.
     #[must_use]
     pub const fn settings(&self) -> &Settings {

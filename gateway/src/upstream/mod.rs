@@ -80,6 +80,12 @@ impl Upstream {
         }
     }
 
+    /// Whether this is a view of `membership`.
+    #[must_use]
+    pub fn is_of(&self, membership: &Arc<Membership>) -> bool {
+        Arc::ptr_eq(&self.membership, membership)
+    }
+
     /// Its configured name.
     #[must_use]
     pub fn name(&self) -> &UpstreamName {

@@ -17,7 +17,7 @@ use crate::policy::grpc::GrpcStatus;
 use crate::policy::ids::UpstreamName;
 
 /// A set of interchangeable endpoints behind one circuit.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
     /// Its name in routes, metrics and logs.
     pub name: UpstreamName,
@@ -86,7 +86,7 @@ pub struct EndpointSettings {
 }
 
 /// Which endpoint gets the next request, and which may.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct BalanceSettings {
     /// The rule.
     pub rule: Rule,
@@ -126,7 +126,7 @@ pub enum HashKey {
 }
 
 /// How names become addresses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct DnsSettings {
     /// The longest between two look-ups; a record's time to live may make it shorter.
     pub refresh: Duration,
@@ -150,7 +150,7 @@ pub enum Family {
 }
 
 /// Active checks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct HealthSettings {
     /// What is asked for.
     pub path: PathAndQuery,
@@ -166,6 +166,19 @@ pub struct HealthSettings {
     pub unhealthy: u32,
     /// Statuses that pass.
     pub statuses: Vec<RangeInclusive<u16>>,
+}
+
+impl Settings {
+    /// Whether `other` asks for the same endpoints in the same way. Circuits are not compared: they have a life of their own.
+    #[must_use]
+    pub fn is_same_apart_from_circuit(&self, other: &Self) -> bool {
+        let circuit = self.circuit.clone();
+        *self
+            == Self {
+                circuit,
+                ..other.clone()
+            }
+    }
 }
 
 impl EndpointSettings {

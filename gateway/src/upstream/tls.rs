@@ -23,7 +23,7 @@ const H2: &[u8] = b"h2";
 const HTTP_11: &[u8] = b"http/1.1";
 
 /// What TLS towards one upstream is made of.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TlsMaterial {
     /// Authorities in PEM; none for the system's.
     pub roots: Option<Vec<u8>>,
@@ -62,6 +62,7 @@ pub enum TlsError {
 #[derive(Clone)]
 pub struct Tls {
     connector: TlsConnector,
+    material: Arc<TlsMaterial>,
     server_name: Option<ServerName<'static>>,
 }
 
@@ -89,6 +90,7 @@ impl Tls {
         };
         Ok(Self {
             connector: Arc::new(config).into(),
+            material: Arc::new(material.clone()),
             server_name: material.server_name.clone(),
         })
     }
@@ -118,6 +120,13 @@ impl Tls {
             return Err(io::Error::other("the other side does not speak HTTP/2"));
         }
         Ok((stream, is_h2))
+    }
+}
+
+/// Made of the same: what is behind the same file's name may have changed.
+impl PartialEq for Tls {
+    fn eq(&self, other: &Self) -> bool {
+        self.material == other.material
     }
 }
 

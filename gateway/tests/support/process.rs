@@ -21,9 +21,24 @@ pub struct Process {
 impl Process {
     /// Starts one and waits until it listens.
     pub async fn start(upstream: &str, more: &[(&str, &str)]) -> Self {
+        Self::with(variables(upstream, more)).await
+    }
+
+    /// Starts one whose configuration is a file's, on free ports; the last of two variables of one name counts.
+    pub async fn start_bare(more: &[(&str, &str)]) -> Self {
+        let ports = [
+            ("GATEWAY__SERVER__LISTEN", "127.0.0.1:0"),
+            ("GATEWAY__ADMIN__LISTEN", "127.0.0.1:0"),
+        ];
+        let all = ports.iter().chain(more);
+        let own = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        Self::with(all.map(own).collect()).await
+    }
+
+    async fn with(variables: Vec<(String, String)>) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_gateway"))
             .env_clear()
-            .envs(variables(upstream, more))
+            .envs(variables)
             .env("LOG_FORMAT", "json")
             .stdout(Stdio::piped())
             .kill_on_drop(true)

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 use super::access::Access;
 use super::answer::{Answer, Problem};
 use super::board::Board;
+use super::in_force::InForce;
 use super::orders::Orders;
 use super::settings::Settings;
 
@@ -31,19 +32,24 @@ pub struct Api {
     access: Access,
     board: Arc<Board>,
     orders: Orders,
-    config: String,
+    in_force: Arc<InForce>,
     streams: Arc<Semaphore>,
 }
 
 impl Api {
-    /// `config` is the configuration in effect, secrets masked.
+    /// The API over what the others hold.
     #[must_use]
-    pub fn new(settings: &Settings, board: Arc<Board>, orders: Orders, config: &str) -> Self {
+    pub fn new(
+        settings: &Settings,
+        board: Arc<Board>,
+        orders: Orders,
+        in_force: Arc<InForce>,
+    ) -> Self {
         Self {
             access: Access::new(settings.listen, settings.token.clone()),
             board,
             orders,
-            config: config.to_owned(),
+            in_force,
             streams: Arc::new(Semaphore::new(STREAMS)),
         }
     }

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use http::StatusCode;
-use serde_json::json;
 
 use super::input::{self, name};
 use super::{Api, Problem};
@@ -46,7 +45,7 @@ impl Api {
             ["history"] => json(&self.board.past()),
             ["replica"] => json(&self.board.own()),
             ["audit"] => json(&self.board.audit().last()),
-            ["config"] => json(&json!({ "toml": self.config })),
+            ["config"] => json(&self.in_force.get()),
             ["openapi.json"] => plain(StatusCode::OK, "application/json", OPENAPI),
             ["stream"] => self.stream()?,
             ["limits", policy, "bucket"] => self.bucket(policy, query).await?,

@@ -19,7 +19,7 @@ pub(super) fn knows(steps: &[&str]) -> bool {
         steps,
         ["limits", _, "reset"]
             | ["circuits", _, "open" | "close" | "reset"]
-            | ["log-level" | "drain"]
+            | ["log-level" | "drain" | "reload"]
     )
 }
 
@@ -47,6 +47,7 @@ impl Api {
                 let level = words.required("level", words.level.as_deref())?;
                 ("log-level", level.clone(), Order::LogLevel(level))
             }
+            ["reload"] => ("reload", "this replica".to_owned(), Order::Reload),
             ["drain"] => ("drain", "this replica".to_owned(), Order::Drain),
             _ => return Ok(None),
         };

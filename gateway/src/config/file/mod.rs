@@ -17,15 +17,20 @@ const MAX_BYTES: u64 = 16 << 20;
 
 /// Reads the file at `path`.
 pub(super) fn read(path: &Path) -> Result<Tree, Problem> {
-    let file = File(path.into());
     let text = contents(path).map_err(|why| {
         let message = format!("`{}` cannot be read: {why}", path.display());
         Problem::new(Origin::Default, KeyPath::default(), &message)
     })?;
+    parse(&text, path)
+}
+
+/// Reads `text`, which stands in the file at `path`.
+pub(super) fn parse(text: &str, path: &Path) -> Result<Tree, Problem> {
+    let file = File(path.into());
     let extension = path.extension().and_then(|extension| extension.to_str());
     match extension {
-        Some("yaml" | "yml") => yaml::parse(&text, &file),
-        _ => toml::parse(&text, &file),
+        Some("yaml" | "yml") => yaml::parse(text, &file),
+        _ => toml::parse(text, &file),
     }
 }
 

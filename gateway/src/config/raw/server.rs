@@ -72,6 +72,8 @@ pub(in super::super) struct Server {
     pub(in super::super) encoded_slashes: Option<Text<EncodedSlashes>>,
     /// What the gateway answers about itself on this listener.
     pub(in super::super) health: Option<Health>,
+    /// Whether the configuration is read again when its file changes; SIGHUP does so in any case.
+    pub(in super::super) watch_config: Option<bool>,
     /// How long requests in flight may take to finish after a stop was asked for.
     pub(in super::super) drain_timeout: Option<Text<Micros>>,
     /// How long readiness fails before the listener closes, so that load balancers look away first.

@@ -23,6 +23,7 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
     let listen = check.set(&at, "listen", raw.listen.clone());
     let workers = workers(check, &at, raw.workers);
     let metrics = check.set(&at, "metrics", raw.metrics);
+    let watch_config = check.set(&at, "watch_config", raw.watch_config);
     let header_timeout = check.timeout(&at, "header_timeout", raw.header_timeout.clone());
     let keepalive_timeout = check.timeout(&at, "keepalive_timeout", raw.keepalive_timeout.clone());
     let max_connections = check.count(&at, "max_connections", raw.max_connections);
@@ -44,6 +45,7 @@ pub(super) fn server(check: &mut Check<'_>, raw: &Server) -> Option<server::sett
         listen: listen?.0,
         workers: workers?,
         metrics: metrics?,
+        watch_config: watch_config?,
         header_timeout: header_timeout?,
         keepalive_timeout: keepalive_timeout?,
         max_connections: usize::try_from(max_connections?).ok()?,

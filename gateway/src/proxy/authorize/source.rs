@@ -20,7 +20,7 @@ use super::keyset::{KeySet, KeySetError};
 const PATIENCE: Duration = Duration::from_secs(3);
 
 /// Keys that are fetched.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Remote {
     /// From where.
     pub url: Uri,

@@ -1,7 +1,7 @@
 //! The chunked coding (RFC 9112, section 7.1), followed to its end without decoding it.
 //!
-//! Guarantees: as strict as the grammar: sizes are hexadecimal and fit in 60 bits, every line ends in CRLF, extensions and
-//! trailers have a bound. Must not: look at data.
+//! Guarantees: as strict as the grammar: sizes are hexadecimal and fit in 60 bits, every line ends in CRLF, trailers have names,
+//! extensions and trailers have a bound. Must not: look at data.
 
 /// The longest chunk-size line with its extensions, and all trailers together.
 const MAX_LINE: u32 = 1024;
@@ -28,6 +28,7 @@ enum State {
     DataCr,
     DataLf,
     TrailerStart,
+    TrailerName,
     Trailer,
     TrailerLf,
     LastLf,
@@ -91,10 +92,13 @@ impl Chunks {
             (State::DataCr, b'\r') => Some(State::DataLf),
             (State::DataLf, b'\n') => Some(State::Size),
             (State::TrailerStart, b'\r') => Some(State::LastLf),
-            // A line that begins with a blank would continue the one before (obs-fold).
-            (State::TrailerStart, b' ' | b'\t') => None,
+            // A name, be it that of a line that would go on with the one before (obs-fold), is a token.
+            (State::TrailerStart | State::TrailerName, _) if is_token(byte) => {
+                self.within(MAX_TRAILERS, State::TrailerName)
+            }
+            (State::TrailerName, b':') => self.within(MAX_TRAILERS, State::Trailer),
             (State::Trailer, b'\r') => Some(State::TrailerLf),
-            (State::TrailerStart | State::Trailer, b'\t' | b' '..=b'~' | 0x80..) => {
+            (State::Trailer, b'\t' | b' '..=b'~' | 0x80..) => {
                 self.within(MAX_TRAILERS, State::Trailer)
             }
             (State::TrailerLf, b'\n') => Some(State::TrailerStart),
@@ -114,6 +118,11 @@ impl Chunks {
         self.line += 1;
         (self.line <= most).then_some(state)
     }
+}
+
+/// RFC 9110, section 5.6.2.
+fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&byte)
 }
 
 #[cfg(test)]
@@ -162,6 +171,10 @@ mod tests {
             "5;a\nb\r\n",
             "5;\0\r\n",
             "0\r\n folded\r\n",
+            "0\r\nnameless\r\n\r\n",
+            "0\r\n: 1\r\n\r\n",
+            "0\r\nno token: 1\r\n\r\n",
+            "0\r\nx{}: 1\r\n\r\n",
             "0\r\nx: 1\n\r\n",
             "0\r\n\n",
             "0\r\n\rx",

@@ -12,6 +12,8 @@ mod framing;
 mod head;
 mod outgoing;
 mod shared;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
 
 use std::io;
 use std::pin::Pin;

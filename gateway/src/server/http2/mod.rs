@@ -29,6 +29,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use super::drain::{Phase, Signal};
 use super::guard::{Limits, Times};
 use super::settings::Settings;
+use super::stage::Current;
 use crate::proxy::{Body, Peer, Proxy, Tunnel};
 use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
@@ -83,7 +84,7 @@ impl Http2 {
     /// Serves `stream`, of which `first` has been read, until it ends.
     pub(super) async fn serve<T>(
         &self,
-        proxy: &Rc<Proxy>,
+        current: &Current,
         peer: Peer,
         stream: T,
         first: Vec<u8>,
@@ -95,7 +96,7 @@ impl Http2 {
         let guard = Guard::new(stream, Rc::clone(&shared), self.times, first);
         let (peer, limits) = (Rc::new(peer), self.limits);
         let service = service_fn(|request| {
-            let (proxy, peer) = (Rc::clone(proxy), Rc::clone(&peer));
+            let (proxy, peer) = (current.get(), Rc::clone(&peer));
             let asked = Shared::ask(&shared);
             async move { Ok::<_, Infallible>(answer(&proxy, &peer, asked, &limits, request).await) }
         });

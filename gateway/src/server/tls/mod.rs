@@ -38,7 +38,7 @@ const HTTP_11: &[u8] = b"http/1.1";
 /// TLS as it is spoken now; one for the process.
 #[derive(Debug)]
 pub struct Tls {
-    settings: TlsSettings,
+    settings: ArcSwap<TlsSettings>,
     current: ArcSwap<ServerConfig>,
     watched: Mutex<Watched>,
     metrics: Arc<Metrics>,
@@ -89,7 +89,7 @@ impl Tls {
             failed: handshakes("failure"),
             late: handshakes("timeout"),
             metrics: Arc::clone(metrics),
-            settings: settings.clone(),
+            settings: ArcSwap::from_pointee(settings.clone()),
         };
         tls.show(&mut tls.lock(), stamps, ends);
         Ok(Arc::new(tls))
@@ -111,8 +111,22 @@ impl Tls {
 
     /// How often [`Self::check`] should be called.
     #[must_use]
-    pub const fn reload_interval(&self) -> Duration {
-        self.settings.reload_interval
+    pub fn reload_interval(&self) -> Duration {
+        self.settings.load().reload_interval
+    }
+
+    /// Speaks as `settings` say from now on, with their files as they are. Where to listen is not among what can be changed.
+    ///
+    /// # Errors
+    /// As [`Self::load`]; what was used before stays.
+    pub fn replace(&self, settings: &TlsSettings) -> Result<(), TlsError> {
+        let mut watched = self.lock();
+        let stamps = stamps(settings);
+        let Material { config, ends } = material(settings)?;
+        self.settings.store(Arc::new(settings.clone()));
+        self.current.store(config);
+        self.show(&mut watched, stamps, ends);
+        Ok(())
     }
 
     /// Reads the files again, and uses them from now on if they can be used. Connections that are open stay as they are.
@@ -122,8 +136,9 @@ impl Tls {
     pub fn reload(&self) -> Result<(), TlsError> {
         let mut watched = self.lock();
         // Looked at before they are read: what changes meanwhile is seen the next time.
-        let stamps = stamps(&self.settings);
-        let outcome = material(&self.settings);
+        let settings = self.settings.load();
+        let stamps = stamps(&settings);
+        let outcome = material(&settings);
         let reloads = |result| self.metrics.tls_reloads.with(&[result]);
         match outcome {
             Ok(Material { config, ends }) => {
@@ -148,7 +163,7 @@ impl Tls {
 
     /// Reloads if a file was changed since it was read.
     pub fn check(&self) {
-        let changed = self.lock().stamps != stamps(&self.settings);
+        let changed = self.lock().stamps != stamps(&self.settings.load());
         if changed {
             // What is wrong has been logged and counted.
             let _ = self.reload();
@@ -161,7 +176,10 @@ impl Tls {
         T: AsyncRead + AsyncWrite + Unpin,
     {
         let acceptor = TlsAcceptor::from(self.current.load_full());
-        let accepting = timeout(self.settings.handshake_timeout, acceptor.accept(stream));
+        let accepting = timeout(
+            self.settings.load().handshake_timeout,
+            acceptor.accept(stream),
+        );
         let stream = match accepting.await {
             Ok(Ok(stream)) => stream,
             Ok(Err(error)) => {

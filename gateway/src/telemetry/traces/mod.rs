@@ -94,6 +94,12 @@ impl Tracer {
         }
     }
 
+    /// A tracer that keeps other traces and exports through the same queue.
+    #[must_use]
+    pub fn renewed(&self, settings: &settings::Settings) -> Self {
+        Self::new(settings, self.queue.clone())
+    }
+
     /// The trace of a request that came with `traceparent`, or the beginning of one.
     #[must_use]
     pub fn begin(&self, traceparent: Option<&[u8]>) -> Trace {

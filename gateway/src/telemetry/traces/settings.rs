@@ -41,7 +41,7 @@ pub enum ExportProtocol {
 }
 
 /// Where spans go.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct ExportSettings {
     /// The URL as it is: with `/v1/traces` for HTTP.
     pub endpoint: String,

@@ -1,0 +1,5 @@
+//! `gateway::fuzzing::forwarded` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::fuzzing::forwarded(data));
