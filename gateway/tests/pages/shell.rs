@@ -16,6 +16,9 @@ use super::support::PATIENCE;
 use super::support::process::Process;
 use super::support::redis::Server;
 
+/// The replica of the pages.
+const REPLICA: &str = "edge-2-9f0c11aa";
+
 pub(crate) struct World {
     redis: Server,
     upstream: Mock,
@@ -70,7 +73,10 @@ impl World {
         ];
         let gateway = Process::start(&self.upstream.url(), &more).await;
         let (proxy, admin) = (gateway.proxy.to_string(), gateway.admin.to_string());
-        let mut script = self.placed(script);
+        let replica = gateway.event("started").await["replica"].to_string();
+        let mut script = self
+            .placed(script)
+            .replace(REPLICA, replica.trim_matches('"'));
         for host in ["127.0.0.1", "localhost"] {
             script = script
                 .replace(&format!("{host}:5000"), &proxy)
