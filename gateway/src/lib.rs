@@ -9,6 +9,7 @@ pub mod upstream;
 // Floor 1b
 pub mod limiter;
 pub mod breaker;
+pub mod cache;
 // Floor 2
 pub mod proxy;
 // Floor 3

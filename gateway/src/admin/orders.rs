@@ -41,12 +41,25 @@ pub enum Order {
         /// Why.
         reason: String,
     },
+    /// Purge kept answers, in the whole fleet.
+    Purge(Purge),
     /// Change this replica's log level.
     LogLevel(String),
     /// Read the configuration again.
     Reload,
     /// Take this replica out of rotation: readiness fails, requests are still served.
     Drain,
+}
+
+/// What to purge.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Purge {
+    /// Everything a route keeps.
+    Route(String),
+    /// Everything under a tag.
+    Tag(String),
+    /// All variants of one URL.
+    Url(String),
 }
 
 /// Where to move a circuit.

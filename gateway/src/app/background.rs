@@ -21,7 +21,6 @@ use super::report::{Place, reports};
 use super::watch::watch as watch_file;
 use crate::admin::orders::{self, Orders};
 use crate::admin::{Api, Checks, Rooms, serve};
-use crate::breaker;
 use crate::config::Source;
 use crate::policy::units::Micros;
 use crate::server::drain::Phase;
@@ -29,6 +28,7 @@ use crate::server::{Bound, Tls};
 use crate::store::{Store, health};
 use crate::telemetry::traces::{self, Finished};
 use crate::upstream::Directory;
+use crate::{breaker, cache};
 
 /// A replica counts as gone after so many heartbeats that did not come.
 const MISSED_HEARTBEATS: u32 = 3;
@@ -113,6 +113,7 @@ async fn run(common: &Common, store: Store, tasks: Tasks, stop: Receiver<()>) {
         () = live.each(|now| async move { breaker::sync(&now.breaker, store).await }) => {}
         () = tend(live) => {}
         () = live.each(|now| async move { issuers::look_after(&now.config).await }) => {}
+        () = kept_answers(live, store) => {}
         () = watchdog() => {}
         () = watch_certificates(tls) => {}
         _ = stop => {}
@@ -150,6 +151,17 @@ async fn admin_listener(common: &Common, admin: Bound, orders: Orders) {
         }
     }
     std::future::pending().await
+}
+
+/// Hears what the fleet purges, from when it first keeps answers together.
+async fn kept_answers(live: &Live, store: &Store) {
+    live.each(|now| async move {
+        if !now.shares_answers() {
+            std::future::pending::<()>().await;
+        }
+    })
+    .await;
+    cache::sync(|| Arc::clone(&live.get().cache), store).await;
 }
 
 /// Keeps `gateway_store_up` and tells of each loss and return.

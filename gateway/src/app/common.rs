@@ -8,6 +8,7 @@ use super::{EMBEDDED_BUCKETS, Given, endpoints, observe, replica};
 use crate::admin::Board;
 use crate::admin::in_force::InForce;
 use crate::breaker::Breaker;
+use crate::cache::Cache;
 use crate::config::Config;
 use crate::limiter::{Limiter, Shared};
 use crate::policy::ids::ReplicaId;
@@ -30,6 +31,9 @@ pub(super) struct Common {
     /// The store of a gateway that shares with nobody, or with those in this process.
     embedded: Store,
     pub(super) limiter: Arc<Shared>,
+    pub(super) cache: Arc<Cache>,
+    /// Whether the embedded store is others' too.
+    has_company: bool,
     pub(super) breaker: Arc<Breaker>,
     pub(super) proxies: Arc<proxy::Shared>,
     pub(super) directory: Arc<Directory>,
@@ -46,6 +50,8 @@ impl Common {
         let replica = replica::new(&config.proxy.hop);
         let limiter = Shared::new(Store::memory(EMBEDDED_BUCKETS));
         observe::limits(&metrics, Arc::clone(&limiter));
+        let cache = Cache::new(config.cache.clone());
+        observe::cache(&metrics, cache.usage());
         let in_force = Arc::new(InForce::default());
         in_force.set(|view| {
             config.effective().clone_into(&mut view.toml);
@@ -71,6 +77,8 @@ impl Common {
             access: given.access.clone(),
             metrics,
             limiter,
+            cache,
+            has_company: given.embedded.is_some(),
             breaker,
             directory,
             replica,
@@ -88,6 +96,18 @@ impl Common {
         }
     }
 
+    /// Whether there is a fleet that keeps answers together.
+    pub(super) fn shares_answers(&self) -> bool {
+        let is_fleet = self.has_company || self.config.store.url.is_some();
+        let mut routes = self.config.proxy.routes.iter();
+        self.config.cache.shared && is_fleet && routes.any(|route| route.cache.is_some())
+    }
+
+    /// A handle on the fleet's kept answers, if it keeps any: with a connection of its own, so that no decision waits behind an answer.
+    fn answers(&self) -> Result<Option<Store>, OpenError> {
+        self.shares_answers().then(|| self.store()).transpose()
+    }
+
     /// Where replicas meet, for people.
     pub(super) fn store_name(&self) -> String {
         let url = self.config.store.url.as_ref();
@@ -102,6 +122,7 @@ impl Common {
             breaker: Arc::new(self.breaker.renewed(circuits.collect())),
             directory: self.directory.renewed(&config.upstreams),
             proxies: self.proxies.renewed(&config.proxy, &config.upstreams),
+            cache: self.cache.renewed(&config.cache),
             config: Arc::new(config),
             ..self.clone()
         }
@@ -137,12 +158,14 @@ impl Common {
         tracer: Tracer,
         before: Option<Rc<Proxy>>,
     ) -> std::io::Result<Rc<Proxy>> {
+        let answers = self.answers().map_err(std::io::Error::other)?;
         let log = &self.config.log;
         let access = self.access.clone().filter(|_| log.access);
         let parts = Parts {
             index,
             limiter,
             store,
+            cache: (Arc::clone(&self.cache), answers),
             before,
             breaker: Arc::clone(&self.breaker),
             shared: Arc::clone(&self.proxies),

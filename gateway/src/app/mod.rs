@@ -12,6 +12,7 @@ mod needs_restart;
 mod endpoints;
 mod observe;
 mod operate;
+mod purge;
 mod report;
 mod reload;
 mod replica;

@@ -27,6 +27,8 @@ pub(super) fn keep(running: &Config, new: &mut Config) -> Vec<&'static str> {
         "admin.listen": admin.listen;
         "admin.token": admin.token;
         "store": store;
+        "cache.memory": cache.memory;
+        "cache.max_object": cache.max_object;
         "log.format": log.format;
         "traces": traces.export;
     }

@@ -7,6 +7,7 @@ use super::endpoints;
 use super::live::Live;
 use crate::admin::Board;
 use crate::breaker::{Breaker, Hook, Transition};
+use crate::cache::Usage;
 use crate::config::Config;
 use crate::limiter::{Decision, Shared};
 use crate::policy::circuit::State;
@@ -54,6 +55,16 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
                 metrics.lease_tokens.with(&[policy, fate]).set(count);
             }
         }
+    });
+}
+
+/// Copies what the cache holds before each scrape.
+pub(super) fn cache(metrics: &Metrics, cache: Usage) {
+    metrics.add_source(move |metrics| {
+        let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
+        metrics.cache_bytes.set(whole(cache.bytes()));
+        metrics.cache_entries.set(whole(cache.entries() as u64));
+        metrics.cache_evictions.set(cache.evictions());
     });
 }
 

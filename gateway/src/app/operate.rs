@@ -11,6 +11,7 @@ use tokio::time::sleep;
 
 use super::common::Common;
 use super::live::Live;
+use super::purge;
 use super::reload::Reloads;
 use crate::admin::orders::{CircuitOrder, Order, OrderError, Outcome, Wish};
 use crate::breaker::ForceError;
@@ -70,6 +71,7 @@ async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
             by,
             reason,
         } => circuit(common, store, &upstream.as_str().into(), to, &by, &reason).await,
+        Order::Purge(what) => purge::purge(common, store, &what).await,
         Order::LogLevel(level) => log_level(common, &level),
         // Not an order to a configuration, but for another.
         Order::Reload => Err(OrderError::Invalid("not here".to_owned())),
@@ -181,6 +183,6 @@ fn bucket(common: &Common, settings: &PolicySettings, client: &str) -> BucketId 
     }
 }
 
-fn unavailable(error: StoreError) -> OrderError {
+pub(super) fn unavailable(error: StoreError) -> OrderError {
     OrderError::Unavailable(format!("the store: {error}"))
 }

@@ -40,6 +40,8 @@ pub struct Config {
     pub admin: crate::admin::settings::Settings,
     /// Where replicas meet.
     pub store: crate::store::settings::Settings,
+    /// What is kept of answers.
+    pub cache: crate::cache::settings::Settings,
     /// What is logged and how.
     pub log: crate::telemetry::settings::Settings,
     /// Which traces are kept, and where they go.

@@ -8,6 +8,7 @@ pub mod units;
 pub mod grpc;
 pub mod ids;
 pub mod token_bucket;
+pub mod cacheability;
 pub mod window;
 pub mod concurrency;
 pub mod limit;

@@ -15,7 +15,7 @@ use super::deadline::Deadline;
 use super::forward::{self, Measured};
 use super::grpc::Call;
 use super::hedge;
-use super::record::{Record, Sharing};
+use super::record::{Context, Places, Sharing};
 use super::refusal::Refusal;
 use super::retry::{Next, Plan};
 use super::route::Route;
@@ -65,23 +65,24 @@ impl Attempt<'_> {
 
 /// Attempts until one is the answer.
 pub(super) async fn attempts(
-    record: &mut Record,
+    context: &mut Context,
+    places: &mut Places,
     route: &Route,
     upstream: &Rc<Guarded>,
     request: Request<RequestBody>,
 ) -> Result<(Received, Option<LateFailure>), Refusal> {
-    let deadline = Deadline::new(record.context.started, route.settings.timeout);
+    let deadline = Deadline::new(context.started, route.settings.timeout);
     let timeout = upstream.upstream().timeout();
     let longest = route
         .retries
         .as_ref()
         .map_or(timeout, |retries| retries.attempt_timeout(timeout));
-    record.places.upstream = upstream.admission().enter(deadline).await?;
+    places.upstream = upstream.admission().enter(deadline).await?;
     let hedges = route.hedges.as_ref();
     let hedges = hedges.filter(|_| hedge::suits(&request));
     let mut plan = Plan::new(route.retries.as_ref(), deadline, request);
     loop {
-        let call = record.context.grpc.as_ref();
+        let call = context.grpc.as_ref();
         let own = deadline.within(longest);
         let limit = call
             .and_then(Call::patience)
@@ -89,13 +90,13 @@ pub(super) async fn attempts(
         if limit.is_zero() {
             return Err(Refusal::UpstreamTimeout);
         }
-        let context = RefCell::new(&mut record.context);
-        let permit = upstream.admit(&context).await?;
+        let sharing = RefCell::new(&mut *context);
+        let permit = upstream.admit(&sharing).await?;
         let Some(request) = plan.request() else {
             return Err(Refusal::NoEndpoint);
         };
         let endpoint = {
-            let context = context.borrow();
+            let context = sharing.borrow();
             forward::pick(&context, upstream.upstream(), &request, plan.tried())?
         };
         let attempt = Attempt {
@@ -109,16 +110,16 @@ pub(super) async fn attempts(
             place: None,
         };
         plan.goes_to(&attempt.endpoint);
-        context.borrow_mut().attempts += 1;
+        sharing.borrow_mut().attempts += 1;
         let made = match hedges {
-            None => attempt.make(&context, permit).await,
-            Some(hedges) => hedges.race(&context, &mut plan, attempt, permit).await,
+            None => attempt.make(&sharing, permit).await,
+            Some(hedges) => hedges.race(&sharing, &mut plan, attempt, permit).await,
         };
         // The answer is a hedge's: its place stays, and that of the attempt it has overtaken is free.
         if let Some(place) = made.place {
-            record.places.upstream = Some(place);
+            places.upstream = Some(place);
         }
-        *record.context.upstream_time.get_or_insert_default() += made.took;
+        *context.upstream_time.get_or_insert_default() += made.took;
         match plan.next(made.result) {
             Next::Done(Ok(received)) => return Ok((received, made.late)),
             Next::Done(Err(error)) => return Err(forward::refusal(&error)),

@@ -11,6 +11,7 @@ use bytes::Bytes;
 use http_body::{Frame, SizeHint};
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::cache::Relay;
 use super::circuit::LateFailure;
 use super::compress::Encoder;
 use super::headers::strip_trailers;
@@ -32,6 +33,8 @@ pub struct Body {
 enum Source {
     Local(Bytes),
     Upstream(ResponseBody, Option<LateFailure>),
+    /// Boxed: a route that keeps nothing need not move it.
+    Relayed(Box<Relay>),
 }
 
 impl Body {
@@ -57,6 +60,26 @@ impl Body {
             end: end.map(|end| Box::pin(sleep_until(end))),
             encoder: None,
             record: None,
+        }
+    }
+
+    /// The body with its upstream's stream exchanged for what `relay` makes of it; none is exchanged where there is none.
+    pub(super) fn relayed(
+        mut self,
+        relay: impl FnOnce(ResponseBody, Option<LateFailure>) -> Relay,
+    ) -> Self {
+        self.source = match self.source {
+            Source::Upstream(body, late) => Source::Relayed(Box::new(relay(body, late))),
+            other => other,
+        };
+        self
+    }
+
+    /// The upstream's stream, and whom to tell if it breaks; none for a body that is another.
+    pub(super) fn into_upstream(self) -> Option<(ResponseBody, Option<LateFailure>)> {
+        match self.source {
+            Source::Upstream(body, late) => Some((body, late)),
+            Source::Local(_) | Source::Relayed(_) => None,
         }
     }
 
@@ -109,7 +132,7 @@ impl Body {
     pub(super) fn local_bytes(&self) -> Option<&Bytes> {
         match &self.source {
             Source::Local(bytes) => Some(bytes),
-            Source::Upstream(..) => None,
+            Source::Upstream(..) | Source::Relayed(_) => None,
         }
     }
 }
@@ -133,6 +156,7 @@ impl Source {
                 }
                 Poll::Ready(frame.map(|frame| frame.map_err(Into::into)))
             }
+            Self::Relayed(relay) => relay.poll_frame(cx),
         }
     }
 }
@@ -176,6 +200,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Local(bytes) => bytes.is_empty(),
             Source::Upstream(body, _) => body.is_end_stream(),
+            Source::Relayed(relay) => relay.is_end_stream(),
         }
     }
 
@@ -186,6 +211,7 @@ impl http_body::Body for Body {
         match &self.source {
             Source::Local(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Source::Upstream(body, _) => body.size_hint(),
+            Source::Relayed(relay) => relay.size_hint(),
         }
     }
 }

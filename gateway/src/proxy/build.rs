@@ -7,6 +7,7 @@ use http::Method;
 
 use super::answer::{Answer, Answers};
 use super::authorize::{Guards, Reserved, Tools};
+use super::cache::{Kept, RouteCache};
 use super::circuit::Guarded;
 use super::forward::UpstreamMetrics;
 use super::headers::Hop;
@@ -24,6 +25,7 @@ use super::settings::{Pattern, RouteSettings, Settings, TargetSettings};
 use super::split::{Share, Split};
 use super::{Proxy, Shared};
 use crate::breaker::Breaker;
+use crate::cache::Cache;
 use crate::limiter::Limiter;
 use crate::policy::ids::UpstreamName;
 use crate::store::Store;
@@ -41,6 +43,8 @@ pub struct Parts {
     pub limiter: Limiter,
     /// This thread's store.
     pub store: Store,
+    /// The process's kept answers, and the store where the fleet's are, if it has some.
+    pub cache: (Arc<Cache>, Option<Store>),
     /// The process's view of the circuits.
     pub breaker: Arc<Breaker>,
     /// The process's upstreams, with who they are and how they fare.
@@ -158,6 +162,8 @@ fn routes(
         auth: &settings.auth,
     };
     let mut routes = Vec::with_capacity(settings.routes.len() + 2);
+    let (cache, store) = &parts.cache;
+    let kept = Kept::new(cache, store.clone(), &settings.routes, &settings.hop);
     for route in &settings.routes {
         let target = target(route, upstreams, &parts.metrics)?;
         let limits = Limits::new(rules, route)?;
@@ -169,9 +175,12 @@ fn routes(
             .map(|settings| Hedges::new(&parts.metrics, &route.name, settings));
         let mirror = mirror(route, upstreams, &parts.metrics)?;
         let guard = guards.of(route)?;
-        let route = Route::new(route.clone(), target, limits, metrics)?;
+        let mut ready = Route::new(route.clone(), target, limits, metrics)?;
+        ready.cache = kept
+            .as_ref()
+            .map(|kept| RouteCache::new(kept, route, &parts.metrics));
         routes.push(
-            route
+            ready
                 .guarded(guard)
                 .repeating(retries, hedges)
                 .mirrored(mirror),

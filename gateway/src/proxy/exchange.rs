@@ -1,6 +1,6 @@
 //! The two messages as they go on: the request as the upstream gets it, its answer as the client gets it.
 //!
-//! Guarantees: headers are moved, not copied. Must not: decide anything about the request.
+//! Guarantees: headers are moved, not copied. Must not: decide whether there is an exchange.
 
 use http::header::{CONNECTION, HOST, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE};
 use http::request::Parts as Head;
@@ -8,16 +8,71 @@ use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 use hyper::body::Incoming;
 
+use super::cache::{Inbound, Way};
 use super::circuit::LateFailure;
 use super::cors::PREFLIGHT;
 use super::headers::Origin;
 use super::record::Record;
 use super::refusal::Refusal;
 use super::upgrade::Tunnel;
-use super::{Body, Peer, Proxy, forward, headers, sanity, upgrade};
+use super::{Body, Peer, Proxy, attempts, forward, headers, http2, sanity, upgrade};
 use crate::upstream::{Received, RequestBody, UploadBounds};
 
+/// An upstream's answer that no client waits for.
+pub(super) fn plain(
+    mut received: Received,
+    late: Option<LateFailure>,
+) -> Result<Response<Body>, Refusal> {
+    sanity::response(received.status(), received.headers_mut(), false)?;
+    headers::strip_hop_by_hop(received.headers_mut());
+    Ok(received.map(|body| Body::upstream(body, late, None)))
+}
+
 impl Proxy {
+    /// The upstream's answer.
+    pub(super) async fn forward(
+        &self,
+        record: &mut Record,
+        way: Way<'_>,
+        inbound: Inbound,
+    ) -> Result<Response<Body>, Refusal> {
+        let Inbound { head, path, body } = inbound;
+        let Way {
+            peer,
+            route,
+            upstream,
+        } = way;
+        let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
+        let switches = protocol.is_some();
+        let must_switch = http2::is_switch(&head);
+        let version = head.version;
+        let mut request = self.outgoing(record, peer, head, path, body, protocol);
+        if upstream.upstream().passes_interim() && version == Version::HTTP_11 {
+            peer.interim.listen(&mut request);
+        }
+        record.context.upstream = Some(upstream.name().clone());
+        let copy = route.mirror.as_ref();
+        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
+        let attempts = attempts::attempts(
+            &mut record.context,
+            &mut record.places,
+            route,
+            upstream,
+            request,
+        );
+        let received = attempts.await;
+        if let Some(copy) = copy {
+            copy.send();
+        }
+        let (received, late) = received?;
+        let response = self.incoming(record, peer, received, late, switches)?;
+        // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
+        if must_switch && response.status().is_success() {
+            return Err(Refusal::AmbiguousResponse);
+        }
+        Ok(response)
+    }
+
     /// The request as the upstream gets it; its host is the attempt's.
     pub(super) fn outgoing(
         &self,

@@ -4,11 +4,12 @@
 //! 2. [`identify`]: who is asking?
 //! 3. [`authorize`]: are they let in? (401, 403)
 //! 4. [`limit`]: may they ask now? (429)
-//! 5. [`circuit`]: may the upstream be asked? (503)
-//! 6. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
-//! 7. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
+//! 5. [`cache`]: is there an answer already? (504 to who wants no other)
+//! 6. [`circuit`]: may the upstream be asked? (503)
+//! 7. [`overload`]: is there room? (503, before the limits for the process, here for the upstream)
+//! 8. [`attempts`], with [`retry`] and [`hedge`] around [`forward`]: attempts, within the route's [`budget`] and [`deadline`]. (502, 504) [`exchange`]
 //!    makes the two messages.
-//! 8. [`record`]: what is kept of it, at the last byte or when the client left.
+//! 9. [`record`]: what is kept of it, at the last byte or when the client left.
 //!
 //! Guarantees: [`Proxy::handle`] never fails and always records; what a request holds is a guard, so a client that leaves frees
 //! it. Must not: know Redis, read files or the environment, or share a request with another thread.
@@ -19,6 +20,7 @@ mod identify;
 mod authorize;
 mod key;
 mod limit;
+mod cache;
 mod circuit;
 mod retry;
 mod hedge;
@@ -79,6 +81,7 @@ use tokio::time::Instant;
 
 use answer::Answers;
 use authorize::Reserved;
+use cache::{Inbound, Way};
 use circuit::Guarded;
 use headers::Hop;
 use identify::Identify;
@@ -263,30 +266,20 @@ impl Proxy {
         if record.places.whole.is_none() {
             record.places.whole = upstream.admission().arrive()?;
         }
-        let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
-        let switches = protocol.is_some();
-        let must_switch = http2::is_switch(&head);
         let encoding = route.compression.as_ref();
         let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
-        let version = head.version;
-        let mut request = self.outgoing(record, peer, head, path, body, protocol);
-        if upstream.upstream().passes_interim() && version == Version::HTTP_11 {
-            peer.interim.listen(&mut request);
-        }
-        record.context.upstream = Some(upstream.name().clone());
-        let copy = route.mirror.as_ref();
-        let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
-        let received = attempts::attempts(record, &route, upstream, request).await;
-        if let Some(copy) = copy {
-            copy.send();
-        }
-        let (received, late) = received?;
-        let response = self.incoming(record, peer, received, late, switches)?;
-        // To a CONNECT any success means that there is a tunnel (RFC 9110, section 9.3.6).
-        if must_switch && response.status().is_success() {
-            return Err(Refusal::AmbiguousResponse);
-        }
+        let way = Way {
+            peer,
+            route: &route,
+            upstream,
+        };
+        let inbound = Inbound { head, path, body };
+        let response = match &route.cache {
+            None => self.forward(record, way, inbound).await?,
+            Some(cache) => self.cached(record, way, cache, inbound).await?,
+        };
         Ok(match encoding {
+            // What is kept is the upstream's own: each client gets it as it takes it.
             Some((compression, wanted)) => compression.apply(wanted, response),
             None => response,
         })

@@ -170,6 +170,35 @@ pub(super) struct Context {
     pub(super) origin: Option<HeaderValue>,
 }
 
+impl Context {
+    /// What is done for this request behind its back: it holds nothing of the request's, and is not recorded.
+    pub(super) fn behind(&self) -> Self {
+        Self {
+            started: Instant::now(),
+            request_id: self.request_id.clone(),
+            address: self.address,
+            client: self.client.clone(),
+            identity: self.identity.clone(),
+            trace: self.trace.clone(),
+            logged: Vec::new(),
+            protocol: self.protocol,
+            method: self.method.clone(),
+            uri: self.uri.clone(),
+            scheme: self.scheme,
+            grpc: None,
+            upstream: self.upstream.clone(),
+            upstream_time: None,
+            attempts: 0,
+            decision: self.decision,
+            limit: None,
+            slots: Vec::new(),
+            parameters: None,
+            cookie: None,
+            origin: None,
+        }
+    }
+}
+
 /// What attempts beside each other write into; never borrowed across an await.
 pub(super) type Sharing<'a> = RefCell<&'a mut Context>;
 

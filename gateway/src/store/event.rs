@@ -5,6 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::policy::cacheability::Digest;
 use crate::policy::ids::{MAX_TEXT, PolicyName, UpstreamName};
 
 /// The longest event on the wire: two texts at their bound, every byte escaped, and the words around them.
@@ -30,6 +31,18 @@ pub enum Event {
         /// Whom it counted, as text.
         client: String,
     },
+    /// A new generation of everything under a tag began.
+    TagPurged {
+        /// The tag.
+        tag: String,
+        /// The generation.
+        generation: u64,
+    },
+    /// A target was purged, with all its variants.
+    TargetPurged {
+        /// Its key.
+        target: Digest,
+    },
 }
 
 /// The wire form: one flat JSON object.
@@ -45,6 +58,8 @@ struct Wire {
 enum Kind {
     Circuit { upstream: String, epoch: u64 },
     BucketForgotten { policy: String, client: String },
+    TagPurged { tag: String, generation: u64 },
+    TargetPurged { target: String },
 }
 
 impl Event {
@@ -59,6 +74,13 @@ impl Event {
             Self::BucketForgotten { policy, client } => Kind::BucketForgotten {
                 policy: policy.to_string(),
                 client: client.clone(),
+            },
+            Self::TagPurged { tag, generation } => Kind::TagPurged {
+                tag: tag.clone(),
+                generation: *generation,
+            },
+            Self::TargetPurged { target } => Kind::TargetPurged {
+                target: target.to_string(),
             },
         };
         let text = serde_json::to_string(&Wire { v: VERSION, kind }).ok()?;
@@ -83,6 +105,10 @@ impl Event {
             Kind::BucketForgotten { policy, client } => Self::BucketForgotten {
                 policy: PolicyName::from(policy.as_str()),
                 client,
+            },
+            Kind::TagPurged { tag, generation } => Self::TagPurged { tag, generation },
+            Kind::TargetPurged { target } => Self::TargetPurged {
+                target: Digest::parse(&target)?,
             },
         })
     }

@@ -7,6 +7,7 @@ pub mod settings;
 pub mod error;
 pub mod event;
 pub mod op;
+pub mod cache;
 pub mod api_key;
 pub mod health;
 mod limits;

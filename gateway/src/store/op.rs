@@ -30,6 +30,16 @@ pub enum Op {
     Report,
     /// Read how the others do.
     Reports,
+    /// Look for a kept answer, and for the turn to ask for it.
+    Recall,
+    /// Keep an answer.
+    Keep,
+    /// End a turn without one.
+    EndTurn,
+    /// Purge kept answers.
+    Purge,
+    /// Read what was purged.
+    Tags,
     /// Find out whose an API key is.
     Recognise,
     /// Hand out an API key.
@@ -40,7 +50,7 @@ pub enum Op {
 
 impl Op {
     /// Every kind, for registering metrics before the first call.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 20] = [
         Self::Take,
         Self::GiveBack,
         Self::Renew,
@@ -53,6 +63,11 @@ impl Op {
         Self::Publish,
         Self::Report,
         Self::Reports,
+        Self::Recall,
+        Self::Keep,
+        Self::EndTurn,
+        Self::Purge,
+        Self::Tags,
         Self::Recognise,
         Self::Enroll,
         Self::Revoke,
@@ -74,6 +89,11 @@ impl Op {
             Self::Publish => "publish",
             Self::Report => "report",
             Self::Reports => "reports",
+            Self::Recall => "recall",
+            Self::Keep => "keep",
+            Self::EndTurn => "end_turn",
+            Self::Purge => "purge",
+            Self::Tags => "tags",
             Self::Recognise => "recognise",
             Self::Enroll => "enroll",
             Self::Revoke => "revoke",

@@ -68,6 +68,14 @@ pub struct Metrics {
     pub circuit_transitions: Family<Counter>,
     /// `gateway_circuit_breaker_rejections_total{upstream}`
     pub circuit_rejections: Family<Counter>,
+    /// `gateway_cache_requests_total{route,result}`
+    pub cache_requests: Family<Counter>,
+    /// `gateway_cache_bytes`
+    pub cache_bytes: Arc<Gauge>,
+    /// `gateway_cache_entries`
+    pub cache_entries: Arc<Gauge>,
+    /// `gateway_cache_evictions_total`
+    pub cache_evictions: Arc<Total>,
     /// `gateway_store_up`
     pub store_up: Arc<Gauge>,
     /// `gateway_store_operations_total{op,result}`
@@ -253,6 +261,27 @@ impl Metrics {
                 "gateway_circuit_breaker_rejections_total",
                 "Requests refused because the circuit was open.",
                 &["upstream"],
+            ),
+            cache_requests: family(
+                registry,
+                "gateway_cache_requests_total",
+                "Requests of routes that keep answers, by what became of them.",
+                &["route", "result"],
+            ),
+            cache_bytes: single(
+                registry,
+                "gateway_cache_bytes",
+                "Bytes of answers kept in this process, with what it costs to keep them.",
+            ),
+            cache_entries: single(
+                registry,
+                "gateway_cache_entries",
+                "Answers kept in this process, and places for their variants.",
+            ),
+            cache_evictions: single(
+                registry,
+                "gateway_cache_evictions_total",
+                "Answers pushed out of this process's memory by others.",
             ),
             store_up: single(
                 registry,

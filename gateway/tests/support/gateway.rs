@@ -54,6 +54,11 @@ impl Gateway {
 
     /// A gateway as a file describes it; `UPSTREAM` in it stands for the upstream's URL.
     pub fn from_file(upstream: &str, text: &str) -> Self {
+        Self::from_file_with(upstream, text, &Given::default())
+    }
+
+    /// The same, with what only a program can give.
+    pub fn from_file_with(upstream: &str, text: &str, given: &Given) -> Self {
         let file = tempfile::Builder::new()
             .suffix(".toml")
             .tempfile()
@@ -70,7 +75,7 @@ impl Gateway {
             variables.map(own),
         ));
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
-        let app = App::start(config, &Given::default());
+        let app = App::start(config, given);
         Self(Some(app.unwrap_or_else(|error| panic!("{error}"))))
     }
 

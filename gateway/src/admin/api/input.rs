@@ -13,6 +13,8 @@ use super::{MOST_BODY, Problem};
 
 /// The longest text in an order.
 const MOST_TEXT: usize = 200;
+/// The longest URL in one.
+const MOST_URL: usize = 3_000;
 /// How long a body may take.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
@@ -28,6 +30,12 @@ pub(super) struct Words {
     pub(super) author: Option<String>,
     /// The log level.
     pub(super) level: Option<String>,
+    /// A route whose kept answers are meant.
+    pub(super) route: Option<String>,
+    /// A tag, the same.
+    pub(super) tag: Option<String>,
+    /// A URL, the same.
+    pub(super) url: Option<String>,
 }
 
 impl Words {
@@ -44,6 +52,8 @@ impl Words {
             &mut self.reason,
             &mut self.author,
             &mut self.level,
+            &mut self.route,
+            &mut self.tag,
         ] {
             if let Some(said) = text {
                 sane(said)?;
@@ -51,6 +61,9 @@ impl Words {
                     .filter(|said| !said.is_empty())
                     .map(str::to_owned);
             }
+        }
+        if let Some(url) = &self.url {
+            printable(url, MOST_URL)?;
         }
         Ok(self)
     }
@@ -122,13 +135,15 @@ pub(super) fn parameter(query: Option<&str>, key: &str) -> Result<String, Proble
 
 /// Short, and printable: it will stand in logs and on terminals.
 fn sane(text: &str) -> Result<(), Problem> {
+    printable(text, MOST_TEXT)
+}
+
+fn printable(text: &str, most: usize) -> Result<(), Problem> {
     if text.chars().any(char::is_control) {
         return Err(Problem::bad("control characters are refused"));
     }
-    if text.len() > MOST_TEXT {
-        return Err(Problem::bad(&format!(
-            "a text has at most {MOST_TEXT} bytes"
-        )));
+    if text.len() > most {
+        return Err(Problem::bad(&format!("a text has at most {most} bytes")));
     }
     Ok(())
 }

@@ -10,7 +10,7 @@ use super::input::{self, Words, name};
 use super::{Api, Problem};
 use crate::admin::answer::{Answer, json};
 use crate::admin::audit::Entry;
-use crate::admin::orders::{CircuitOrder, Order, OrderError};
+use crate::admin::orders::{CircuitOrder, Order, OrderError, Purge};
 use crate::telemetry::logs;
 
 /// Whether a path takes orders.
@@ -19,6 +19,7 @@ pub(super) fn knows(steps: &[&str]) -> bool {
         steps,
         ["limits", _, "reset"]
             | ["circuits", _, "open" | "close" | "reset"]
+            | ["cache", "purge"]
             | ["log-level" | "drain" | "reload"]
     )
 }
@@ -43,6 +44,7 @@ impl Api {
                 ("limit.reset", target, Order::Refill { policy, client })
             }
             ["circuits", upstream, verb] => circuit(upstream, verb, &by, &words)?,
+            ["cache", "purge"] => purge(&words)?,
             ["log-level"] => {
                 let level = words.required("level", words.level.as_deref())?;
                 ("log-level", level.clone(), Order::LogLevel(level))
@@ -96,6 +98,21 @@ fn circuit(
         reason,
     };
     Ok((action, upstream.to_owned(), order))
+}
+
+/// Exactly one thing to purge, and why.
+fn purge(words: &Words) -> Result<(&'static str, String, Order), Problem> {
+    words.required("reason", words.reason.as_deref())?;
+    let (target, purge) = match (&words.route, &words.tag, &words.url) {
+        (Some(route), None, None) => (format!("route {route}"), Purge::Route(name(route)?)),
+        (None, Some(tag), None) => (format!("tag {tag}"), Purge::Tag(name(tag)?)),
+        (None, None, Some(url)) => (format!("url {url}"), Purge::Url(url.clone())),
+        _ => {
+            let detail = "the body must say one of `route`, `tag` and `url`";
+            return Err(Problem::bad(detail));
+        }
+    };
+    Ok(("cache.purge", target, Order::Purge(purge)))
 }
 
 impl From<OrderError> for Problem {

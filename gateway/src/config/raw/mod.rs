@@ -8,6 +8,7 @@
 
 mod admin;
 mod answer;
+mod cache;
 mod auth;
 mod balance;
 mod endpoint;
@@ -35,6 +36,7 @@ pub(super) use admin::Admin;
 pub(super) use answer::{Answer, Answers, Value};
 pub(super) use auth::{Addresses, ApiKeys, Auth, External, Jwt, ToHeader, Wanted};
 pub(super) use balance::{Checks, Dns, Ejection};
+pub(super) use cache::{Cache, CacheKey, RouteCache};
 pub(super) use endpoint::Endpoint;
 pub(super) use http2::Http2;
 pub(super) use limit::{Algorithm, Exempt, Limit};
@@ -63,6 +65,8 @@ pub(super) struct Raw {
     pub(super) admin: Admin,
     /// The shared store, where replicas meet.
     pub(super) store: Store,
+    /// Kept answers, of all routes with `cache`.
+    pub(super) cache: Cache,
     /// Logs.
     pub(super) log: Log,
     /// Traces.

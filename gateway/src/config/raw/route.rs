@@ -8,6 +8,7 @@ use serde::Deserialize;
 
 use super::List;
 use super::answer::{Answer, Answers, Value};
+use super::cache::RouteCache;
 use super::scalar::Text;
 use super::sharing::{Compression, Cors};
 use super::target::{Edits, Mirror, Redirect, Share};
@@ -63,6 +64,10 @@ pub(in super::super) struct Route {
     pub(in super::super) hedge: Option<Hedge>,
     /// Answers of the route's own in place of the gateway's, by what happened.
     pub(in super::super) answers: Option<Answers>,
+    /// What is kept of its answers; absent: nothing.
+    pub(in super::super) cache: Option<RouteCache>,
+    /// What a successful write through it purges, beside its own target: `tag:NAME`, `route:NAME`.
+    pub(in super::super) purge: Option<List<String>>,
     /// Header fields changed on the way to the upstream.
     pub(in super::super) request_headers: Option<Edits>,
     /// Header fields changed on the way to the client, on every answer of the route.

@@ -3,6 +3,7 @@
 //! Guarantees: every problem of every section is reported in one run. Must not: read the environment.
 
 mod answer;
+mod cache;
 mod auth;
 mod balance;
 mod circuit;
@@ -98,10 +99,12 @@ fn config(check: &mut Check<'_>, raw: Raw) -> Option<Config> {
     let limits = families.into_iter().flat_map(|family| family.limits);
     let limits = limits.collect();
     let routes = route::routes(check, raw.routes, &known);
+    let cache = cache::cache(check, raw.cache, &routes);
     Some(Config {
         server: server?,
         admin: admin?,
         store: store?,
+        cache: cache?,
         log: log?,
         traces: traces?,
         upstreams,

@@ -50,6 +50,8 @@ pub(super) enum Refusal {
     CircuitOpen { retry_after: Micros },
     /// The upstream has no endpoint to send to.
     NoEndpoint,
+    /// The client wants what is kept, and nothing is.
+    OnlyIfCached,
     /// No connection to the upstream.
     ConnectFailed,
     /// No TLS with the upstream.
@@ -100,7 +102,9 @@ impl Refusal {
             | Self::BadCertificate
             | Self::BrokenResponse
             | Self::AmbiguousResponse => AnswerKind::BadGateway,
-            Self::Expectation | Self::NotImplemented(_) | Self::Undecided => return None,
+            Self::Expectation | Self::NotImplemented(_) | Self::Undecided | Self::OnlyIfCached => {
+                return None;
+            }
         })
     }
 

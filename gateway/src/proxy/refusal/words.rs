@@ -223,6 +223,14 @@ impl Refusal {
                 "Bad Gateway",
                 "The service's answer broke HTTP.",
             ),
+            Self::OnlyIfCached => shape(
+                StatusCode::GATEWAY_TIMEOUT,
+                "only_if_cached",
+                "http_request_denied",
+                BLANK,
+                "Gateway Timeout",
+                "Nothing is kept for this request, and it says only-if-cached.",
+            ),
             Self::Overloaded => shape(
                 StatusCode::SERVICE_UNAVAILABLE,
                 "overloaded",

@@ -16,6 +16,7 @@ use http::{HeaderValue, Method};
 
 use rewrite::Rewrite;
 
+use super::cache::RouteCache;
 pub(super) use hosts::{asked as asked_host, name as host_name};
 
 use self::hosts::Hosts;
@@ -44,6 +45,8 @@ pub(super) struct Route {
     pub(super) limits: Limits,
     pub(super) metrics: RouteMetrics,
     pub(super) answers: Answers,
+    /// What it keeps and purges; none where no route keeps anything.
+    pub(super) cache: Option<RouteCache>,
     /// None where there is never more than one attempt.
     pub(super) retries: Option<Retries>,
     /// None where attempts are made one after another.
@@ -258,6 +261,7 @@ impl Route {
             response_headers,
             answers,
             pattern,
+            cache: None,
             settings,
             target,
             guard: None,

@@ -1,6 +1,7 @@
 //! Routes and identity as configured. Must not: match anything.
 
 mod answers;
+mod cache;
 mod auth;
 mod counting;
 mod compression;
@@ -21,6 +22,7 @@ pub use auth::{
     AddressesSettings, ApiKeysSettings, AuthKind, AuthSettings, BasicSettings, EnrolledKey,
     ExternalSettings, JwtSettings, OnFailure,
 };
+pub use cache::CacheSettings;
 pub use compression::{Coding, CompressionLevel, CompressionSettings};
 pub use cors::{CorsHeaders, CorsOrigin, CorsOrigins, CorsSettings};
 pub use counting::{CountingSettings, ExemptSettings};

@@ -6,8 +6,8 @@ use std::time::Duration;
 use http::Method;
 
 use super::{
-    AnswersSettings, CompressionSettings, CorsSettings, EditsSettings, HeaderMatch, HedgeSettings,
-    HostPattern, MirrorSettings, RetrySettings, TargetSettings,
+    AnswersSettings, CacheSettings, CompressionSettings, CorsSettings, EditsSettings, HeaderMatch,
+    HedgeSettings, HostPattern, MirrorSettings, RetrySettings, TargetSettings,
 };
 use crate::policy::ids::{PolicyName, RouteName};
 
@@ -48,6 +48,10 @@ pub struct RouteSettings {
     pub hedge: Option<HedgeSettings>,
     /// Answers of its own.
     pub answers: AnswersSettings,
+    /// What is kept of its answers; none: nothing.
+    pub cache: Option<CacheSettings>,
+    /// What a successful write through it purges: `tag:NAME`, `route:NAME`.
+    pub purge: Vec<String>,
     /// Header fields changed on the way to the upstream.
     pub request_headers: EditsSettings,
     /// Header fields changed on the way to the client.
@@ -81,6 +85,8 @@ impl Default for RouteSettings {
             retry: RetrySettings::default(),
             hedge: None,
             answers: AnswersSettings::default(),
+            cache: None,
+            purge: Vec::new(),
             request_headers: EditsSettings::default(),
             response_headers: EditsSettings::default(),
             mirror: None,

@@ -129,7 +129,7 @@ impl Http2 {
 
 /// The service: one request, one answer.
 async fn answer(
-    proxy: &Proxy,
+    proxy: &Rc<Proxy>,
     peer: &Peer,
     mut asked: Asked,
     limits: &Limits,

@@ -4,6 +4,7 @@
 //! process, or be mistaken for a limit shared between machines.
 
 mod buckets;
+mod cache;
 mod circuit;
 mod clock;
 mod keys;
@@ -15,6 +16,7 @@ use std::sync::Arc;
 
 use tokio::sync::broadcast;
 
+use self::cache::Cache;
 use self::circuit::Circuits;
 use self::clock::Clock;
 use self::keys::ApiKeys;
@@ -22,8 +24,10 @@ use self::limits::Limits;
 use self::replicas::Replicas;
 use self::reports::Reports;
 use super::api_key::{KeyHash, KeyRecord};
+use super::cache::{Keep, Recall, Recalled, VariantId};
 use super::event::Event;
 use super::{Fleet, StoreError};
+use crate::policy::cacheability::Digest;
 use crate::policy::circuit::{CircuitSpec, Command, View};
 use crate::policy::ids::{ReplicaId, UpstreamName};
 use crate::policy::units::Micros;
@@ -42,6 +46,7 @@ struct Inner {
     circuits: Circuits,
     replicas: Replicas,
     reports: Reports,
+    cache: Cache,
     api_keys: ApiKeys,
     events: broadcast::Sender<Event>,
 }
@@ -56,6 +61,7 @@ impl Memory {
             circuits: Circuits::default(),
             replicas: Replicas::default(),
             reports: Reports::default(),
+            cache: Cache::default(),
             api_keys: ApiKeys::default(),
             events: broadcast::Sender::new(BACKLOG),
         }))
@@ -96,6 +102,36 @@ impl Memory {
 
     pub(super) fn reports(&self) -> Vec<(ReplicaId, String)> {
         self.0.reports.all(self.0.clock.now())
+    }
+
+    pub(super) fn recall(&self, recall: &Recall<'_>) -> Recalled {
+        self.0.cache.recall(recall, self.0.clock.now())
+    }
+
+    pub(super) fn keep(&self, keep: &Keep<'_>) -> bool {
+        self.0.cache.keep(keep, self.0.clock.now())
+    }
+
+    pub(super) fn end_turn(&self, id: &VariantId, holder: u64, pass: Micros) {
+        self.0.cache.end_turn(id, holder, pass, self.0.clock.now());
+    }
+
+    pub(super) fn purge_target(&self, target: &Digest) {
+        self.0.cache.purge_target(target, self.0.clock.now());
+        self.publish(&Event::TargetPurged { target: *target });
+    }
+
+    pub(super) fn purge_tag(&self, tag: &str) -> u64 {
+        let generation = self.0.cache.purge_tag(tag, self.0.clock.now());
+        self.publish(&Event::TagPurged {
+            tag: tag.to_owned(),
+            generation,
+        });
+        generation
+    }
+
+    pub(super) fn tags(&self) -> Vec<(String, u64)> {
+        self.0.cache.tags()
     }
 
     pub(super) fn recognise(&self, hash: &KeyHash) -> Option<KeyRecord> {

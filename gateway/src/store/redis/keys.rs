@@ -3,6 +3,7 @@
 //! Guarantees: every name starts with `PREFIX:v1:`; what belongs together carries one hash tag, so that a cluster keeps it on one
 //! node. What a limit keeps depends on its algorithm, so each has a name of its own behind the tag. Changing a name or what is kept under it means a new version, because old and new replicas run side by side in a rollout.
 
+use crate::policy::cacheability::Digest;
 use crate::policy::ids::{BucketId, ReplicaId, UpstreamName};
 use crate::store::api_key::{KeyHash, hexadecimal};
 
@@ -60,6 +61,14 @@ impl Keys {
 
     pub(super) fn report(&self, replica: &ReplicaId) -> String {
         format!("{}report:{{{replica}}}", self.root)
+    }
+
+    pub(super) fn cached(&self, target: &Digest) -> String {
+        format!("{}cache:{{{target}}}", self.root)
+    }
+
+    pub(super) fn tags(&self) -> String {
+        format!("{}cache-tags", self.root)
     }
 
     pub(super) fn api_key(&self, hash: &KeyHash) -> String {

@@ -6,6 +6,7 @@
 //! is. Must not: check a connection out for each call: one held connection carries them all, pipelined, where a pool would add a
 //! `PING` to each.
 
+mod cache;
 mod api_keys;
 mod call;
 mod circuit;

@@ -1,5 +1,6 @@
 //! `[[routes]]`, and what each of them refers to.
 
+mod cache;
 mod compression;
 mod cors;
 mod matching;
@@ -31,6 +32,7 @@ pub(super) struct Known {
     auth: BTreeSet<String>,
     upstreams: BTreeSet<String>,
     limits: BTreeMap<String, Option<u64>>,
+    purgeable: BTreeSet<String>,
 }
 
 impl Known {
@@ -39,6 +41,7 @@ impl Known {
         Self {
             auth: raw.auth.keys().cloned().collect(),
             upstreams: raw.upstreams.keys().cloned().collect(),
+            purgeable: cache::purgeable(&raw.routes),
             limits: limits
                 .map(|(name, limit)| (name.clone(), least(limit)))
                 .collect(),
@@ -134,6 +137,8 @@ fn route(
     let timeout = check.optional_timeout(at, "timeout", raw.timeout);
     let retry = check.set(at, "retry", raw.retry);
     let retry = retry.and_then(|raw| retry::retry(check, &at.key("retry"), raw));
+    let cache = cache::cache(check, &at.key("cache"), raw.cache);
+    let purge = cache::purge(check, at, raw.purge, &known.purgeable);
     let hedge = raw
         .hedge
         .map(|raw| retry::hedge(check, &at.key("hedge"), raw));
@@ -163,6 +168,8 @@ fn route(
         retry: retry?,
         hedge: hedge.flatten(),
         answers: answers?,
+        cache: cache?,
+        purge: purge?,
         request_headers: request_headers?,
         response_headers: response_headers?,
         mirror: mirror?,
