@@ -6,11 +6,11 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::core::Collector;
 use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
 
-use super::family::{Family, Sample};
+use super::family::Family;
+use super::register::{family, register, single};
 use super::series::{Counter, Gauge, Histogram, Total};
 
 /// Copies counts that are kept elsewhere.
@@ -379,17 +379,6 @@ impl fmt::Debug for Metrics {
     }
 }
 
-fn family<M: Sample + 'static>(
-    registry: &Registry,
-    name: &'static str,
-    help: &'static str,
-    labels: &'static [&'static str],
-) -> Family<M> {
-    let family = Family::new(name, help, labels);
-    register(registry, family.clone());
-    family
-}
-
 /// Both results from the start: the first failure must be an increase.
 fn reloads(registry: &Registry) -> Family<Counter> {
     let reloads = family(
@@ -402,20 +391,6 @@ fn reloads(registry: &Registry) -> Family<Counter> {
         let _: Arc<Counter> = reloads.with(&[result]);
     }
     reloads
-}
-
-fn single<M: Sample + 'static>(
-    registry: &Registry,
-    name: &'static str,
-    help: &'static str,
-) -> Arc<M> {
-    family::<M>(registry, name, help, &[]).with(&[])
-}
-
-/// Names are constants above; a clash is a mistake that `tests::everything_is_exposed` finds.
-fn register(registry: &Registry, collector: impl Collector + 'static) {
-    let registered = registry.register(Box::new(collector));
-    debug_assert!(registered.is_ok(), "{registered:?}");
 }
 
 #[cfg(test)]

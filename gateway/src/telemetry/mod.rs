@@ -6,6 +6,7 @@
 pub mod settings;
 mod series;
 mod family;
+mod register;
 pub mod metrics;
 mod writer;
 pub mod logs;
