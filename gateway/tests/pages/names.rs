@@ -103,8 +103,8 @@ fn every_metric_that_is_named_exists() {
     let metrics = metrics();
     let generator = root().join("deploy/grafana/generator/metrics.py");
     let planned = std::fs::read_to_string(generator).unwrap();
-    let planned = planned.split("PLANNED = {").nth(1).unwrap();
-    let planned = planned.split('}').next().unwrap();
+    let planned = planned.split("PLANNED").nth(1).unwrap_or_default();
+    let planned = planned.split('}').next().unwrap_or_default();
     let mut wrong = Vec::new();
     for page in pages() {
         for (place, code) in page.spans() {

@@ -67,6 +67,11 @@ impl World {
     pub(crate) async fn run(&self, script: &str) -> Result<(), String> {
         let url = self.redis.url();
         let more = [
+            // What the pages purge by hand has to be kept by some route.
+            (
+                "GATEWAY__ROUTES__PROXY__CACHE",
+                "{ ttl = \"1m\", tags = [\"summary\"] }",
+            ),
             ("REDIS_URL", url.as_str()),
             ("GATEWAY__STORE__TIMEOUT", "5s"),
             ("RATE_LIMIT_CAPACITY", "1000"),
