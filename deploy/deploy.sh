@@ -120,7 +120,7 @@ sha256() {
 gateway_may=(
     +ping +hello +select +quit +client\|setname +client\|id +info
     +eval +evalsha +script\|load +script\|exists +time
-    +get +set +del +unlink +pttl +pexpire
+    +get +set +hmget +del +unlink +pttl +pexpire
     +zadd +zcard +zcount +zrem +zrangebyscore +zrevrangebyscore +zremrangebyscore
     +publish +subscribe +unsubscribe
     +spublish +ssubscribe +sunsubscribe +role +cluster\|slots +cluster\|shards +cluster\|nodes +readonly +asking

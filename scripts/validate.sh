@@ -92,6 +92,11 @@ kubernetes() {
         --same production chart:full "${renderings[@]}"
 }
 
+configurations() {
+    library jsonschema || { missing jsonschema; return; }
+    python3 scripts/validate/configurations.py
+}
+
 helm() { library helm_python || missing helm-python-sdk; }
 
 custom_resources() {
@@ -148,7 +153,7 @@ monitoring() {
 
 dry_runs() {
     local place
-    for place in "dev up 3" "dev down" "prod init" "prod up" "prod rollback" "monitoring up" "k8s up" "k8s rollback"; do
+    for place in "dev up 3" "dev down" "prod init" "prod build" "prod up" "prod rollback" "monitoring up" "k8s secret" "k8s up" "k8s dashboards" "k8s rollback"; do
         # shellcheck disable=SC2086 # words on purpose
         deploy/deploy.sh --dry-run $place >/dev/null || { echo "deploy.sh --dry-run $place fails"; return 1; }
     done
@@ -162,7 +167,7 @@ dry_runs() {
 
 passed=0 failed=0 skipped=0
 for check in "${@:-}"; do
-    [[ -z $check ]] && set -- repository yaml shell python dockerfiles compose kubernetes helm custom_resources \
+    [[ -z $check ]] && set -- repository yaml shell python dockerfiles compose kubernetes helm configurations custom_resources \
         alerts_in_kubernetes workflows workflow_security systemd nginx alertmanager monitoring dry_runs
 done
 for check in "$@"; do

@@ -140,7 +140,7 @@ def used_by(spec: Resource) -> Iterator[tuple[str, str]]:
     yield "ServiceAccount", spec["serviceAccountName"]
     for volume in spec.get("volumes", []):
         # Authorities of others come in a ConfigMap of theirs.
-        if "configMap" in volume and volume["name"] != "ca":
+        if "configMap" in volume and volume["name"] not in ("ca", "clients"):
             yield "ConfigMap", volume["configMap"]["name"]
     for container in spec["containers"]:
         for source in container.get("envFrom", []):
