@@ -17,7 +17,7 @@ GET_OK = [("GET", "/proxy/ok")]
 MIXED = [("GET", "/proxy/ok"), ("POST", "/proxy/sink"), ("GET", "/proxy/bytes/2000"), ("GET", "/nowhere")]
 SLOW = [("GET", "/proxy/slow?ms=1200")]
 BROKEN = [("GET", "/proxy/status/503")]
-STEERED = [("GET", "/steered/ok"), ("GET", "/guarded/ok")]
+STEERED = [("GET", "/steered/ok"), ("GET", "/guarded/ok"), ("GET", "/kept/users")]
 NARROW = [("GET", "/narrow/slow?ms=300")]
 
 # Clients: source address, what it asks for, seconds between two requests. A limit counts each address by itself.
