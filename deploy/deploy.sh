@@ -120,8 +120,9 @@ sha256() {
 gateway_may=(
     +ping +hello +select +quit +client\|setname +client\|id +info
     +eval +evalsha +script\|load +script\|exists +time
-    +get +set +hmget +del +unlink +pttl +pexpire
-    +zadd +zcard +zcount +zrem +zrangebyscore +zrevrangebyscore +zremrangebyscore
+    +get +set +del +unlink +pttl +pexpire +expireat
+    +hget +hmget +hset +hdel +hgetall +hkeys +hlen
+    +zadd +zcard +zcount +zrem +zrange +zrangebyscore +zrevrangebyscore +zremrangebyscore
     +publish +subscribe +unsubscribe
     +spublish +ssubscribe +sunsubscribe +role +cluster\|slots +cluster\|shards +cluster\|nodes +readonly +asking
 )

@@ -22,7 +22,21 @@ def shared_stages(dockerfile: str) -> list[str]:
     return lines
 
 
+def redis_commands() -> set[str]:
+    """What the gateway and its scripts ask of Redis by name."""
+    room = ROOT / "gateway/src/store/redis"
+    scripts = "".join(file.read_text() for file in sorted(room.rglob("*.lua")))
+    code = "".join(file.read_text() for file in sorted(room.rglob("*.rs")))
+    found = re.findall(r"redis\.p?call\('(\w+)'", scripts) + re.findall(r'cmd\("([A-Z]+)"\)', code)
+    return {name.lower() for name in found}
+
+
 def problems():
+    # The user that deploy.sh makes for the gateways may do what they do. CLIENT is allowed by its subcommands.
+    allowed_commands = text("deploy/deploy.sh").split("gateway_may=(", 1)[1].split("\n)", 1)[0].split()
+    for command in sorted(redis_commands() - {"client"}):
+        if f"+{command}" not in allowed_commands:
+            yield f"deploy/deploy.sh: the gateways' Redis user may not {command}"
     # An image is built from what .dockerignore lets through.
     allowed = {line[1:] for line in text(".dockerignore").splitlines() if line.startswith("!")}
     for member in tomllib.loads(text("Cargo.toml"))["workspace"]["members"]:
