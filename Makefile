@@ -5,7 +5,7 @@ CARGO ?= cargo
 SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients fuzz test-console check prove bench bench-fleet fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-clients fuzz test-console check prove properties bench bench-fleet fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -46,6 +46,10 @@ check: ## format, lints, layering, docs, licences and advisories
 
 prove: ## go through every state of the models of leases and circuits
 	$(CARGO) run --profile prove --locked -p models
+
+properties: ## draw 20 times as many histories for the property tests as `make test` does, and others each time
+	scripts/install-test-deps.sh
+	scripts/properties.sh
 
 docs: ## write the pages that are made from the code: every key of the configuration, and its schema
 	WRITE_DOCS=1 $(CARGO) test --locked -p gateway --test config pages

@@ -14,6 +14,7 @@ mod support {
 }
 
 use std::collections::BTreeSet;
+use std::num::NonZeroU32;
 
 use gateway::policy::circuit::{
     Cause, CircuitSpec, Command, Hold, Outcomes, ProbeId, Quorum, RatioSpec, Record, SlowSpec,
@@ -66,7 +67,7 @@ fn specs() -> impl Strategy<Value = CircuitSpec> {
     let span = || prop_oneof![Just(60_000_000_u64), 1..100_u64, 1..10_000_000_u64];
     let quorum = prop_oneof![
         3 => Just(Quorum::Auto),
-        2 => (0..4_u32).prop_map(Quorum::Replicas),
+        2 => (1..4_u32).prop_map(|needed| Quorum::Replicas(NonZeroU32::new(needed).unwrap())),
     ];
     let ratio = (0.01..1.0_f64, 0..12_u32)
         .prop_map(|(threshold, minimum)| RatioSpec { threshold, minimum });
@@ -210,7 +211,7 @@ impl Remote {
             .arg(spec.probes);
         call.arg(match spec.quorum {
             Quorum::Auto => 0,
-            Quorum::Replicas(needed) => needed.max(1),
+            Quorum::Replicas(needed) => needed.get(),
         });
         let text = |share: Option<f64>| share.map_or_else(String::new, |share| share.to_string());
         call.arg(text(spec.ratio.map(|ratio| ratio.threshold)));
@@ -345,7 +346,7 @@ fn the_script_decides_as_the_policy_does() {
     });
     let seen = std::cell::RefCell::new((0_u32, 0_usize, BTreeSet::new()));
     let mut runner = TestRunner::new(Config {
-        cases: CASES,
+        cases: CASES.max(Config::default().cases),
         failure_persistence: None,
         ..Config::default()
     });

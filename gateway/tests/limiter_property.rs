@@ -205,7 +205,6 @@ fn worst_excess(spec: &BucketSpec, slack: Micros, admitted: &Admitted) -> i128 {
 
 proptest! {
     #![proptest_config(ProptestConfig {
-        cases: 128,
         failure_persistence: None,
         ..ProptestConfig::default()
     })]

@@ -3,6 +3,8 @@
 //! Guarantees: opens on own failures whatever the fleet thinks; a call that began before its last transition changes nothing. Must
 //! not: speak for anybody else.
 
+use std::num::NonZeroU32;
+
 use tokio::time::Instant;
 
 use super::ticket::Ticket;
@@ -27,7 +29,7 @@ pub(super) struct Own {
 impl Own {
     pub(super) fn new(spec: &CircuitSpec, replica: &ReplicaId) -> Self {
         let spec = CircuitSpec {
-            quorum: Quorum::Replicas(1),
+            quorum: Quorum::Replicas(NonZeroU32::MIN),
             ..spec.clone()
         };
         let mut record = Record::default();
@@ -45,7 +47,7 @@ impl Own {
     /// Goes by `spec` from now on; what happened so far still counts.
     pub(super) fn respecify(&mut self, spec: &CircuitSpec) {
         self.spec = CircuitSpec {
-            quorum: Quorum::Replicas(1),
+            quorum: Quorum::Replicas(NonZeroU32::MIN),
             ..spec.clone()
         };
     }

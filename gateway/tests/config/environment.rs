@@ -1,5 +1,7 @@
 //! Files in either form, and any key from the environment.
 
+use std::num::NonZeroU32;
+
 use gateway::policy::circuit::Quorum;
 
 use crate::example::{EXAMPLE, EXAMPLE_YAML};
@@ -50,7 +52,7 @@ fn any_key_can_come_from_the_environment() {
             config.upstreams[0].timeout.as_secs(),
             config.upstreams[0].circuit.quorum
         ),
-        (5, Quorum::Replicas(3))
+        (5, Quorum::Replicas(NonZeroU32::new(3).unwrap()))
     );
     assert_eq!(config.upstreams[1].name.as_str(), "other-api");
     assert_eq!(config.limits[0].spec.capacity(), 7);

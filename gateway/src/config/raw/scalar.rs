@@ -224,7 +224,7 @@ impl Scalar for Quorum {
     fn parse(text: &str) -> Result<Self, String> {
         match (text, text.parse()) {
             ("auto", _) => Ok(Self::Auto),
-            (_, Ok(replicas)) if replicas > 0 => Ok(Self::Replicas(replicas)),
+            (_, Ok(replicas)) => Ok(Self::Replicas(replicas)),
             _ => Err(format!(
                 "`{text}` is not a quorum: write `auto`, or how many replicas, at least 1"
             )),

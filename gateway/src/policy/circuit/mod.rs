@@ -41,6 +41,8 @@ mod admission;
 pub use self::command::{Command, Hold, Outcomes, ProbeId};
 pub use self::record::Record;
 pub use self::view::{Cause, Change, Forced, State, View};
+use std::num::NonZeroU32;
+
 use super::units::Micros;
 
 /// When a circuit opens and closes.
@@ -68,7 +70,7 @@ pub enum Quorum {
     /// Two when another replica has lately had an answer from that upstream, else one.
     Auto,
     /// Exactly so many.
-    Replicas(u32),
+    Replicas(NonZeroU32),
 }
 
 /// A share of failures within the window.

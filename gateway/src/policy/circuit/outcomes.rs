@@ -89,7 +89,7 @@ impl Record {
             (_, 0) => false,
             (Quorum::Auto, 1) => !self.answered.any_beside(accusers),
             (Quorum::Auto, _) => true,
-            (Quorum::Replicas(needed), found) => found >= needed as usize,
+            (Quorum::Replicas(needed), found) => found >= needed.get() as usize,
         }
     }
 
@@ -146,8 +146,8 @@ impl Quorum {
     /// How many distinct replicas it is worth remembering.
     const fn most(self) -> usize {
         match self {
-            Self::Auto | Self::Replicas(0) => 2,
-            Self::Replicas(needed) => needed as usize,
+            Self::Auto => 2,
+            Self::Replicas(needed) => needed.get() as usize,
         }
     }
 }

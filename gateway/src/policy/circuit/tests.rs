@@ -157,7 +157,7 @@ fn a_contradiction_is_forgotten_after_the_window() {
 #[test]
 fn a_configured_quorum_is_exact() {
     let mut world = World::new(CircuitSpec {
-        quorum: Quorum::Replicas(3),
+        quorum: Quorum::Replicas(NonZeroU32::new(3).unwrap()),
         ..spec()
     });
     for replica in ["a", "b", "a", "b", "a", "b"] {

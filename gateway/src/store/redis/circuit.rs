@@ -55,7 +55,7 @@ const fn name(command: &Command) -> &'static str {
 fn with_spec(call: Invocation, spec: &CircuitSpec) -> Invocation {
     let quorum = match spec.quorum {
         Quorum::Auto => 0,
-        Quorum::Replicas(needed) => needed.max(1),
+        Quorum::Replicas(needed) => needed.get(),
     };
     // Redis reads a float from text; the shortest text that reads back as the same float is the same float there.
     let share =
