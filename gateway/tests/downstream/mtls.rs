@@ -101,7 +101,10 @@ async fn a_certificate_that_was_taken_back_is_refused_from_then_on() {
     let scene = Scene::new();
     let other = scene.clients.issue("other", &["other"]);
     scene.clients.revoke(&[&other]);
-    let (authority, list) = (scene.clients.file("ca.pem"), scene.clients.file("revoked.pem"));
+    let (authority, list) = (
+        scene.clients.file("ca.pem"),
+        scene.clients.file("revoked.pem"),
+    );
     let more = [
         ("GATEWAY__SERVER__TLS__CLIENT_AUTH", "required"),
         ("GATEWAY__SERVER__TLS__CLIENT_CA_FILE", authority.as_str()),
@@ -124,7 +127,10 @@ async fn a_certificate_that_was_taken_back_is_refused_from_then_on() {
     assert!(!gets_in(&other, &pair).await);
     // Neither does the session of a connection before let it in.
     scene.clients.revoke(&[&scene.me]);
-    eventually("the new list holds", || async { !gets_in(&me, &pair).await }).await;
+    eventually("the new list holds", || async {
+        !gets_in(&me, &pair).await
+    })
+    .await;
     assert!(gets_in(&other, &pair).await);
 }
 
