@@ -43,13 +43,13 @@ impl Retries {
     /// The retries of a route that has a budget because it makes more than one attempt.
     pub(super) fn new(metrics: &Metrics, route: &RouteSettings, budget: Arc<Budget>) -> Self {
         let name = route.name.as_str();
-        let counter = |reason: &str| metrics.retries.with(&[name, reason]);
+        let counter = |reason: &str| metrics.http.retries.with(&[name, reason]);
         let settings = route.retry.clone();
         let status = |status: &u16| (*status, counter(&status.to_string()));
         Self {
             errors: TROUBLES.map(|label| (label, counter(label))).to_vec(),
             statuses: settings.statuses.iter().map(status).collect(),
-            exhausted: metrics.retry_budget_exhausted.with(&[name]),
+            exhausted: metrics.http.retry_budget_exhausted.with(&[name]),
             settings,
             budget,
         }
