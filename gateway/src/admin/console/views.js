@@ -180,10 +180,12 @@ function showBucket(found, policy, bucket, again) {
     h("div", { className: "buttons" }, h("button", { type: "button", className: "quiet", onclick: async () => (await actions.resetBucket(policy, bucket.client)) && again() }, "Fill this bucket…")));
 }
 
+// Each cell knows its column's name: on a phone there is no line of names above it.
 function rows(id, items, key, cells) {
+  const names = [...$(`${id} thead tr`).children].map((one) => one.textContent);
   keyed($(`${id} tbody`), items, key, () => h("tr"), (row, item) => {
     keyed(row, cells(item).map((cell, index) => ({ cell, index })), (one) => one.index,
-      ({ cell }) => h("td", { className: cell.n ? "n" : "" }),
+      ({ cell, index }) => h("td", { className: cell.n ? "n" : cell.node ? "do" : cell.list || cell.code ? "long" : "", "data-name": names[index] }),
       (element, { cell }) => {
         if (cell.node) {
           if (!element.firstChild) element.append(cell.node());
