@@ -127,6 +127,7 @@ test("a client's bucket can be looked up and filled", async () => {
   await page.getByLabel("Client to look up in per-client").fill("127.0.0.1");
   await page.getByRole("button", { name: "Look up" }).click();
   await until(page, "#limits .found", /127\.0\.0\.1 has .* tokens/);
+  await until(page, "#limits .badge", /^100.000, \+10\/min$/);
   await page.getByRole("button", { name: "Fill this bucket…" }).click();
   await page.getByRole("button", { name: "Fill", exact: true }).click();
   await until(page, "#audit", /limit\.reset per-client 127\.0\.0\.1/);

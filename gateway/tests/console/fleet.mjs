@@ -39,17 +39,26 @@ export class Fleet {
   /** `file` makes a configuration in TOML, with upstreams of its own if it likes. What it leaves out, the variables below say. */
   static async start(replicas = 2, variables = {}, file = async () => "") {
     const fleet = new Fleet();
-    fleet.redisPort = await freePort();
-    fleet.run("redis-server", ["--port", fleet.redisPort, "--save", "", "--dir", fleet.folder], {});
-    fleet.mock = await fleet.upstream();
-    fleet.write(await file(fleet));
-    fleet.gateways = [];
-    for (let index = 0; index < replicas; index++) fleet.gateways.push(await fleet.gateway(index, variables));
+    try {
+      await fleet.begin(replicas, variables, file);
+    } catch (error) {
+      await fleet.stop();
+      throw error;
+    }
+    return fleet;
+  }
+
+  async begin(replicas, variables, file) {
+    this.redisPort = await freePort();
+    this.run("redis-server", ["--port", this.redisPort, "--save", "", "--dir", this.folder], {});
+    this.mock = await this.upstream();
+    this.write(await file(this));
+    this.gateways = [];
+    for (let index = 0; index < replicas; index++) this.gateways.push(await this.gateway(index, variables));
     await eventually("every replica sees all", async () => {
-      const counts = await Promise.all(fleet.gateways.map(async ({ admin }) => (await (await fetch(`${admin}/api/v1/fleet`)).json()).replicas.length));
+      const counts = await Promise.all(this.gateways.map(async ({ admin }) => (await (await fetch(`${admin}/api/v1/fleet`)).json()).replicas.length));
       return counts.every((count) => count === replicas);
     });
-    return fleet;
   }
 
   /** Another mock; resolves to its address. */

@@ -1,6 +1,6 @@
 // From the picture of the fleet to the page.
 
-import { $, h, svg, keyed, say, rate, share, percent, millis, fine, count, span, clock } from "./dom.js";
+import { $, h, svg, keyed, say, rate, share, percent, millis, fine, count, span, clock, pace } from "./dom.js";
 import { strip } from "./chart.js";
 import * as actions from "./actions.js";
 import { get } from "./api.js";
@@ -127,7 +127,7 @@ function makeLimit({ name, key }) {
 
 // What a limit allows, in a few words.
 function terms(one) {
-  if (one.refill) return `${count(one.capacity)}, +${one.refill}`;
+  if (one.refill) return `${count(one.capacity)}, +${pace(one.refill)}`;
   return one.window ? `${count(one.capacity)} per ${one.window}` : `${count(one.capacity)} in flight`;
 }
 
@@ -149,6 +149,8 @@ function updateLimit(card, one) {
   const leased = totals.leased ?? 0;
   const unused = (totals.given_back ?? 0) + (totals.lost ?? 0);
   hottest(card, one);
+  // Only token buckets are leased.
+  meters[1].hidden = leased === 0;
   meter(meters[1], leased, 100 - share(unused, leased), `${percent(100 - share(unused, leased))} % of ${count(leased)}`);
 }
 
