@@ -1,5 +1,7 @@
 //! gRPC through the gateway: its statuses, its deadlines, and what the gateway says in its words.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -281,4 +283,58 @@ async fn a_client_that_waits_less_is_answered_sooner_and_blames_nobody() {
         ask(&short, &[]).await.header("grpc-status") == Some("14")
     })
     .await;
+}
+
+/// Answers by path: only the first of its calls fails on `/once`.
+fn unsteady(path: &str, failed: &AtomicBool) -> Answer {
+    match path {
+        "/once" if !failed.swap(true, Ordering::SeqCst) => trailers_only("14"),
+        "/missing" => trailers_only("5"),
+        "/late" => message("14"),
+        "/pushed" => {
+            let mut answer = trailers_only("14");
+            let no = HeaderValue::from_static("-1");
+            answer.headers_mut().insert("grpc-retry-pushback-ms", no);
+            answer
+        }
+        _ => message("0"),
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_turned_away_is_sent_again_where_the_route_says_so() {
+    let failed = Arc::new(AtomicBool::new(false));
+    let upstream = Upstream::answering(Speaks::Http2, move |seen, _| {
+        let failed = Arc::clone(&failed);
+        async move { unsteady(&seen.path, &failed) }
+    })
+    .await;
+    let text = r#"
+[upstreams.api]
+endpoints = ["UPSTREAM"]
+[[routes]]
+name = "api"
+path = "/{*path}"
+upstream = "api"
+retry = { attempts = 3, initial_delay = "1ms", methods = ["POST"], grpc_statuses = ["UNAVAILABLE"] }
+"#;
+    let gateway = Gateway::from_file(&upstream.url("h2c"), text);
+    for (path, status, times) in [
+        ("/once", None, 2),
+        // Another status, a message already there, and an upstream that wants none.
+        ("/missing", Some("5"), 1),
+        ("/late", None, 1),
+        ("/pushed", Some("14"), 1),
+    ] {
+        let answer = client::send(gateway.proxy(), call(path, &[])).await;
+        assert_eq!(answer.header("grpc-status"), status, "{path}");
+        let seen = upstream
+            .seen()
+            .iter()
+            .filter(|one| one.path == path)
+            .count();
+        assert_eq!(seen, times, "{path}");
+    }
+    let retries = r#"gateway_retries_total{route="api",reason="grpc_14"}"#;
+    assert_eq!(gateway.metric(retries).await, 1.0);
 }
