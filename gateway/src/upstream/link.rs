@@ -51,12 +51,12 @@ impl Line {
 
     async fn exchange(
         mut self,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
     ) -> Result<(Response<Incoming>, Link), Failed> {
         if self.sender.ready().await.is_err() {
-            return Err(Failed::Unsent(Box::new(request)));
+            return Err(Failed::Unsent(request));
         }
-        match self.sender.try_send_request(request).await {
+        match self.sender.try_send_request(*request).await {
             Ok(response) => {
                 self.served = self.served.saturating_add(1);
                 Ok((response, Link::Http1(self)))
@@ -74,7 +74,7 @@ impl Link {
     pub(super) async fn exchange(
         self,
         endpoint: &Endpoint,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
     ) -> Result<(Response<Incoming>, Self), Failed> {
         match self {
             Self::Http1(line) => line.exchange(request).await,

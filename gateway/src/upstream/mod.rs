@@ -146,7 +146,7 @@ impl Upstream {
     pub async fn send(
         &self,
         endpoint: &Rc<Endpoint>,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         patience: Patience,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
