@@ -44,10 +44,18 @@ fn main() {
     match &arguments[..] {
         [case, count, ..] if count.parse::<usize>().is_ok() => run(case, count.parse().unwrap()),
         // `cargo bench` and `cargo test` pass flags of their own.
-        _ => ["forwarded", "refused", "unlogged", "lease", "denial", "circuit", "metrics"]
-            .map(|case| run(case, 1))
-            .into_iter()
-            .collect(),
+        _ => [
+            "forwarded",
+            "refused",
+            "unlogged",
+            "lease",
+            "denial",
+            "circuit",
+            "metrics",
+        ]
+        .map(|case| run(case, 1))
+        .into_iter()
+        .collect(),
     }
 }
 
@@ -55,7 +63,12 @@ fn run(case: &str, count: usize) {
     match case {
         "forwarded" => path("1000000", b"200", &[], count),
         "refused" => path("1", b"429", &[], count),
-        "unlogged" => path("1000000", b"200", &[("GATEWAY__LOG__ACCESS", "false")], count),
+        "unlogged" => path(
+            "1000000",
+            b"200",
+            &[("GATEWAY__LOG__ACCESS", "false")],
+            count,
+        ),
         "metrics" => metrics(count),
         "lease" => limit(1_000_000, By::Lease, count),
         "denial" => limit(1, By::DenialMemory, count),

@@ -52,7 +52,8 @@ pub(super) fn normal(path: &str, rules: &Strictness) -> Result<Option<String>, &
 fn is_normal(path: &str) -> bool {
     let mut before = 0;
     path.bytes().all(|byte| {
-        let doubtful = matches!(byte, b'%' | b'\\') || (before == b'/' && matches!(byte, b'/' | b'.'));
+        let doubtful =
+            matches!(byte, b'%' | b'\\') || (before == b'/' && matches!(byte, b'/' | b'.'));
         before = byte;
         !doubtful
     })

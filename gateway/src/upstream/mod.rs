@@ -11,6 +11,7 @@ mod idle;
 mod tls;
 mod anyone;
 mod link;
+mod line;
 mod multiplexed;
 mod connect;
 mod endpoint;
