@@ -5,7 +5,7 @@
 //! compiled into the program.
 
 pub use crate::config::fuzzing::config;
-pub use crate::proxy::fuzzing::{answers, forwarded, path};
+pub use crate::proxy::fuzzing::{answers, cacheability, forwarded, path};
 pub use crate::server::fuzzing::{guard, proxy_protocol};
 pub use crate::telemetry::fuzzing::{log_line, traceparent};
 
@@ -13,8 +13,9 @@ pub use crate::telemetry::fuzzing::{log_line, traceparent};
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 8] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("answers", answers),
+    ("cacheability", cacheability),
     ("config", config),
     ("forwarded", forwarded),
     ("guard", guard),
@@ -111,6 +112,7 @@ mod tests {
 
     smoke! {
         answers: MUTATIONS,
+        cacheability: MUTATIONS,
         config: MUTATIONS / 15,
         forwarded: MUTATIONS,
         guard: MUTATIONS,

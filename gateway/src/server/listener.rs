@@ -3,12 +3,17 @@
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 
-use socket2::{Domain, Protocol, Socket, TcpKeepalive, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, TcpKeepalive, Type};
 
 use super::settings::Settings;
 
 /// Connections the kernel may hold for an operators' listener.
 const BACKLOG: i32 = 128;
+
+/// What the system may hold of answers for one client and not have sent yet. Without a bound of our own it takes megabytes for each
+/// client that does not read, out of memory that all connections share: where that runs low, every one of them is slow. What is on its
+/// way does not count, so that no client that reads is sent less.
+const UNSENT: u32 = 128 * 1024;
 
 /// The sockets of a listener, bound and not yet accepting: tests and socket hand-over learn the port here.
 #[derive(Debug)]
@@ -33,6 +38,7 @@ pub fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
             let keepalive = TcpKeepalive::new().with_time(settings.tcp_keepalive);
             socket.set_tcp_keepalive(&keepalive)?;
         }
+        bound_unsent(&socket)?;
         socket.listen(backlog)?;
         Ok::<TcpListener, io::Error>(socket.into())
     };
@@ -52,7 +58,17 @@ pub fn bind(address: SocketAddr, settings: &Settings) -> io::Result<Bound> {
 pub fn adopt(sockets: Vec<TcpListener>) -> io::Result<Bound> {
     let first = sockets.first().ok_or(io::ErrorKind::NotFound)?;
     let address = first.local_addr()?;
+    for socket in &sockets {
+        bound_unsent(&SockRef::from(socket))?;
+    }
     Ok(Bound { sockets, address })
+}
+
+/// Sets [`UNSENT`] for every connection that is accepted.
+fn bound_unsent(socket: &Socket) -> io::Result<()> {
+    #[cfg(any(target_os = "linux", target_os = "android"))]
+    socket.set_tcp_notsent_lowat(UNSENT)?;
+    Ok(())
 }
 
 /// Binds one socket to `address` that is shared with nobody: this is how a second process started by mistake is found out.

@@ -200,6 +200,3 @@ fn date(offset: i64) -> String {
     let span = Duration::from_secs(offset.unsigned_abs());
     httpdate::fmt_http_date(if offset < 0 { now - span } else { now + span })
 }
-
-/// Within which every replica has heard of a purge.
-const SOON: Duration = Duration::from_secs(1);

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::frames::{
-    ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING,
-    PREFACE, PRIORITY, PROTOCOL_ERROR, RST_STREAM, SETTINGS, WINDOW_UPDATE, Wire, block, frame,
-    get,
+    ACK, CANCEL, CONTINUATION, DATA, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, Frame, GOAWAY,
+    HEADERS, PING, PREFACE, PRIORITY, PROTOCOL_ERROR, RST_STREAM, SETTINGS, WINDOW_UPDATE, Wire,
+    block, frame, get,
 };
 use super::support::eventually;
 use super::wire::Pair;
@@ -252,6 +254,16 @@ async fn floods_of_what_carries_nothing_on_end_the_connection() {
 }
 
 #[tokio::test]
+async fn who_floods_is_told_to_calm_down() {
+    let pair = Pair::start(&[], &[]).await;
+    let mut wire = Wire::open(pair.gateway.proxy()).await;
+    wire.write(&frame(PING, ACK, 0, &[0; 8]).repeat(2_100))
+        .await;
+    let code = wire.end().await.map(|farewell| farewell.code());
+    assert_eq!(code, Some(ENHANCE_YOUR_CALM));
+}
+
+#[tokio::test]
 async fn a_header_block_without_an_end_ends_the_connection() {
     let pair = Pair::start(&[], &[]).await;
     let code = flood(&pair, |number| match number {
@@ -315,6 +327,32 @@ async fn requests_taken_back_one_by_one_end_the_connection() {
     assert!((200..400).contains(&sent), "{sent} were taken back");
     assert_eq!(gateway.metric(FLOODS).await, 1.0);
     assert!(gateway.metric(begun).await >= 200.0);
+}
+
+#[tokio::test]
+async fn a_stream_whose_window_stays_shut_is_given_up_and_no_other() {
+    let silent = "HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\n";
+    let patience = [("GATEWAY__SERVER__KEEPALIVE_TIMEOUT", "500ms")];
+    let pair = Pair::start(&[silent], &patience).await;
+    let mut wire = Wire::connect(pair.gateway.proxy()).await;
+    wire.write(PREFACE).await;
+    // SETTINGS_INITIAL_WINDOW_SIZE: nothing is taken but where it is said.
+    wire.send(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0]).await;
+    let answered = |stream| move |frame: &Frame| frame.kind == HEADERS && frame.stream == stream;
+    wire.ask(1, &get("/proxy/silent", &[])).await;
+    wire.until(answered(1)).await.unwrap();
+    let begun = Instant::now();
+    wire.ask(3, &get("/proxy/shut", &[])).await;
+    wire.until(answered(3)).await.unwrap();
+    let reset = wire.until(|frame| frame.kind == RST_STREAM).await.unwrap();
+    assert_eq!((reset.stream, reset.code()), (3, CANCEL));
+    assert!(begun.elapsed() >= Duration::from_millis(500));
+    // The connection is good, and so is the stream that waits for its upstream.
+    wire.ask(5, &get("/proxy/open", &[])).await;
+    wire.send(WINDOW_UPDATE, 0, 5, &[0, 0, 0, 2]).await;
+    let next = |frame: &Frame| matches!(frame.kind, DATA | RST_STREAM);
+    let data = wire.until(next).await.unwrap();
+    assert_eq!((data.stream, &data.payload[..]), (5, &b"ok"[..]));
 }
 
 #[tokio::test]

@@ -3,7 +3,10 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use rcgen::{
+    BasicConstraints, CertificateParams, CertificateRevocationListParams, CertifiedIssuer, DnType,
+    IsCa, KeyIdMethod, KeyPair, RevokedCertParams, SerialNumber,
+};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore, SupportedProtocolVersion};
@@ -39,6 +42,31 @@ impl Authority {
         std::fs::write(self.file(&format!("{name}.key")), key.serialize_pem()).unwrap();
         std::fs::write(self.file(&format!("{name}.pem")), certificate.pem()).unwrap();
         certificate.der().clone()
+    }
+
+    /// Makes `revoked.pem`, the list of what was taken back, in place of the one that is there.
+    pub(crate) fn revoke(&self, certificates: &[&CertificateDer<'_>]) {
+        let then = rcgen::date_time_ymd(2024, 1, 1);
+        let revoked = certificates.iter().map(|der| {
+            let (_, certificate) = x509_parser::parse_x509_certificate(der).unwrap();
+            RevokedCertParams {
+                serial_number: SerialNumber::from_slice(certificate.raw_serial()),
+                revocation_time: then,
+                reason_code: None,
+                invalidity_date: None,
+            }
+        });
+        let list = CertificateRevocationListParams {
+            this_update: then,
+            // Long ago: a list past its date holds.
+            next_update: rcgen::date_time_ymd(2024, 1, 2),
+            crl_number: SerialNumber::from(1),
+            issuing_distribution_point: None,
+            revoked_certs: revoked.collect(),
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        let list = list.signed_by(&self.root).unwrap().pem().unwrap();
+        std::fs::write(self.file("revoked.pem"), list).unwrap();
     }
 
     pub(crate) fn file(&self, name: &str) -> String {

@@ -1,5 +1,9 @@
 //! gRPC through the gateway: its statuses, its deadlines, and what the gateway says in its words.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Method, Request};
 use http_body::Frame;
@@ -8,8 +12,8 @@ use hyper::body::Incoming;
 
 use crate::server::{Answer, Seen, Speaks, Upstream, streamed, whole};
 use crate::support::client::{self, build, post};
-use crate::support::eventually;
 use crate::support::gateway::Gateway;
+use crate::support::{PATIENCE, eventually};
 use crate::{gateway, gateway_with};
 
 /// An empty message.
@@ -198,8 +202,17 @@ async fn a_conversation_goes_both_ways_at_once() {
     assert!(answer.body().is_end_stream());
 }
 
-/// Whether the circuit opens on two calls that end like this.
+/// The circuit opens on two calls that end like this.
 async fn opens(answer: fn() -> Answer, keys: &[(&str, &str)]) -> bool {
+    opens_within(PATIENCE, answer, keys).await
+}
+
+/// It does not, although it had time to hear of them.
+async fn stays_closed(answer: fn() -> Answer, keys: &[(&str, &str)]) -> bool {
+    !opens_within(Duration::from_millis(500), answer, keys).await
+}
+
+async fn opens_within(time: Duration, answer: fn() -> Answer, keys: &[(&str, &str)]) -> bool {
     let upstream = answering(answer).await;
     let threshold = [("CIRCUIT_BREAKER_FAILURE_THRESHOLD", "2")];
     let gateway = gateway_with(&upstream.url("h2c"), keys, &threshold);
@@ -209,7 +222,7 @@ async fn opens(answer: fn() -> Answer, keys: &[(&str, &str)]) -> bool {
     }
     // Of what came in trailers the circuit hears beside the answer.
     let state = r#"gateway_circuit_breaker_state{upstream="default"}"#;
-    let deadline = tokio::time::Instant::now() + std::time::Duration::from_millis(500);
+    let deadline = tokio::time::Instant::now() + time;
     while tokio::time::Instant::now() < deadline {
         if gateway.metric(state).await > 1.0 {
             let refused = ask(&gateway, &[]).await;
@@ -218,7 +231,7 @@ async fn opens(answer: fn() -> Answer, keys: &[(&str, &str)]) -> bool {
             assert_eq!(upstream.seen().len(), 2);
             return true;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     false
 }
@@ -233,18 +246,18 @@ async fn a_call_that_fails_counts_as_a_failure_of_the_upstream() {
         ("circuit.ratio.minimum", "4"),
     ];
     assert!(opens(|| message("14"), &share).await);
-    assert!(!opens(|| message("0"), &share).await);
+    assert!(stays_closed(|| message("0"), &share).await);
     // What the client did wrong, or wanted too soon, does not.
-    assert!(!opens(|| trailers_only("3"), &[]).await);
-    assert!(!opens(|| trailers_only("4"), &[]).await);
-    assert!(!opens(|| message("0"), &[]).await);
+    assert!(stays_closed(|| trailers_only("3"), &[]).await);
+    assert!(stays_closed(|| trailers_only("4"), &[]).await);
+    assert!(stays_closed(|| message("0"), &[]).await);
 }
 
 #[tokio::test]
 async fn which_statuses_are_failures_is_configured() {
     let keys = [("grpc_failure_statuses", r#"["NOT_FOUND"]"#)];
     assert!(opens(|| trailers_only("5"), &keys).await);
-    assert!(!opens(|| trailers_only("14"), &keys).await);
+    assert!(stays_closed(|| trailers_only("14"), &keys).await);
 }
 
 #[tokio::test]
@@ -270,4 +283,58 @@ async fn a_client_that_waits_less_is_answered_sooner_and_blames_nobody() {
         ask(&short, &[]).await.header("grpc-status") == Some("14")
     })
     .await;
+}
+
+/// Answers by path: only the first of its calls fails on `/once`.
+fn unsteady(path: &str, failed: &AtomicBool) -> Answer {
+    match path {
+        "/once" if !failed.swap(true, Ordering::SeqCst) => trailers_only("14"),
+        "/missing" => trailers_only("5"),
+        "/late" => message("14"),
+        "/pushed" => {
+            let mut answer = trailers_only("14");
+            let no = HeaderValue::from_static("-1");
+            answer.headers_mut().insert("grpc-retry-pushback-ms", no);
+            answer
+        }
+        _ => message("0"),
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_turned_away_is_sent_again_where_the_route_says_so() {
+    let failed = Arc::new(AtomicBool::new(false));
+    let upstream = Upstream::answering(Speaks::Http2, move |seen, _| {
+        let failed = Arc::clone(&failed);
+        async move { unsteady(&seen.path, &failed) }
+    })
+    .await;
+    let text = r#"
+[upstreams.api]
+endpoints = ["UPSTREAM"]
+[[routes]]
+name = "api"
+path = "/{*path}"
+upstream = "api"
+retry = { attempts = 3, initial_delay = "1ms", methods = ["POST"], grpc_statuses = ["UNAVAILABLE"] }
+"#;
+    let gateway = Gateway::from_file(&upstream.url("h2c"), text);
+    for (path, status, times) in [
+        ("/once", None, 2),
+        // Another status, a message already there, and an upstream that wants none.
+        ("/missing", Some("5"), 1),
+        ("/late", None, 1),
+        ("/pushed", Some("14"), 1),
+    ] {
+        let answer = client::send(gateway.proxy(), call(path, &[])).await;
+        assert_eq!(answer.header("grpc-status"), status, "{path}");
+        let seen = upstream
+            .seen()
+            .iter()
+            .filter(|one| one.path == path)
+            .count();
+        assert_eq!(seen, times, "{path}");
+    }
+    let retries = r#"gateway_retries_total{route="api",reason="grpc_14"}"#;
+    assert_eq!(gateway.metric(retries).await, 1.0);
 }

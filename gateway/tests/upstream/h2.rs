@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
@@ -75,39 +74,56 @@ async fn requests_that_come_together_share_one_connection() {
     );
 }
 
+/// What an upstream that holds its answers back saw of its streams.
+#[derive(Default)]
+struct Held {
+    connections: AtomicUsize,
+    /// Streams that are open now, on all connections.
+    open: AtomicUsize,
+    /// The most that were open at once on one of them.
+    most: AtomicUsize,
+}
+
+/// Answers none of the connection's streams before `gate` lets it.
+async fn hold(stream: TcpStream, held: Arc<Held>, gate: Arc<Semaphore>, allowed: u32) {
+    held.connections.fetch_add(1, Ordering::SeqCst);
+    let mut builder = h2::server::Builder::new();
+    builder.max_concurrent_streams(allowed);
+    let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
+    let live = Arc::new(AtomicUsize::new(0));
+    while let Some(Ok((_, mut respond))) = connection.accept().await {
+        let now = live.fetch_add(1, Ordering::SeqCst) + 1;
+        held.most.fetch_max(now, Ordering::SeqCst);
+        held.open.fetch_add(1, Ordering::SeqCst);
+        let (live, held, gate) = (Arc::clone(&live), Arc::clone(&held), Arc::clone(&gate));
+        tokio::spawn(async move {
+            gate.acquire().await.unwrap().forget();
+            live.fetch_sub(1, Ordering::SeqCst);
+            held.open.fetch_sub(1, Ordering::SeqCst);
+            ok(&mut respond);
+        });
+    }
+}
+
 #[tokio::test]
 async fn no_more_streams_are_begun_than_the_peer_allows() {
-    let most = Arc::new(AtomicUsize::new(0));
-    let connections = Arc::new(AtomicUsize::new(0));
-    let (peak, opened) = (Arc::clone(&most), Arc::clone(&connections));
-    let url = framed(move |_, stream| {
-        opened.fetch_add(1, Ordering::SeqCst);
-        let peak = Arc::clone(&peak);
-        async move {
-            let mut builder = h2::server::Builder::new();
-            builder.max_concurrent_streams(2);
-            let mut connection = builder.handshake::<_, Bytes>(stream).await.unwrap();
-            let live = Arc::new(AtomicUsize::new(0));
-            while let Some(Ok((_, mut respond))) = connection.accept().await {
-                let now = live.fetch_add(1, Ordering::SeqCst) + 1;
-                peak.fetch_max(now, Ordering::SeqCst);
-                let live = Arc::clone(&live);
-                tokio::spawn(async move {
-                    tokio::time::sleep(Duration::from_millis(200)).await;
-                    live.fetch_sub(1, Ordering::SeqCst);
-                    ok(&mut respond);
-                });
-            }
-        }
-    })
-    .await;
+    let held = Arc::new(Held::default());
+    let gate = Arc::new(Semaphore::new(1));
+    let (seen, opens) = (Arc::clone(&held), Arc::clone(&gate));
+    let url = framed(move |_, stream| hold(stream, Arc::clone(&seen), Arc::clone(&opens), 2)).await;
     let gateway = gateway(&url, &[]);
     // The first connection has told its limit when this is answered.
     assert_eq!(gateway.get("/proxy/first").await.status, 200);
-    let all = join_all((0..6).map(|_| get(gateway.proxy(), "/proxy/x"))).await;
+    let clients: Vec<_> = (0..6).map(|_| get(gateway.proxy(), "/proxy/x")).collect();
+    let all = tokio::spawn(join_all(clients));
+    // Two are all that the first connection takes, and none is answered: the others need another.
+    let full = || async { held.open.load(Ordering::SeqCst) >= 4 };
+    eventually("two connections are full", full).await;
+    assert!(held.connections.load(Ordering::SeqCst) >= 2);
+    gate.add_permits(6);
+    let all = all.await.unwrap();
     assert!(all.iter().all(|one| one.status == 200), "{all:?}");
-    assert!(most.load(Ordering::SeqCst) <= 2);
-    assert!((2..=8).contains(&connections.load(Ordering::SeqCst)));
+    assert_eq!(held.most.load(Ordering::SeqCst), 2);
 }
 
 /// How often the upstream saw a request whose first `refusals` streams it refused, and what the client was told.

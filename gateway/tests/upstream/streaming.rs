@@ -70,7 +70,7 @@ async fn each_event_is_there_before_the_next_is_sent() {
 async fn the_timeout_ends_at_the_head_and_the_idle_timeout_rules_the_body() {
     for (speaks, scheme) in VERSIONS {
         let (upstream, sender) = events(speaks).await;
-        let keys = [("timeout", "400ms"), ("idle_timeout", "1500ms")];
+        let keys = [("timeout", "800ms"), ("idle_timeout", "2500ms")];
         let gateway = gateway(&upstream.url(scheme), &keys);
         let mut client = Client::connect(gateway.proxy()).await;
         let answer = client
@@ -78,7 +78,7 @@ async fn the_timeout_ends_at_the_head_and_the_idle_timeout_rules_the_body() {
             .await;
         let mut body = answer.into_body();
         let sender = sender.lock().unwrap().take().unwrap();
-        // Three times the timeout, and never silent for as long as the idle timeout.
+        // Longer than the timeout, and never silent for as long as the idle timeout.
         for number in 0..4 {
             tokio::time::sleep(Duration::from_millis(300)).await;
             sender.send(Frame::data(Bytes::from(vec![number]))).unwrap();

@@ -12,6 +12,7 @@ use super::cache::RouteCache;
 use super::scalar::Text;
 use super::sharing::{Compression, Cors};
 use super::target::{Edits, Mirror, Redirect, Share};
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::retry::{Jitter, Trouble};
 use crate::policy::units::{ByteSize, Micros, Rate};
 
@@ -100,6 +101,8 @@ pub(in super::super) struct Retry {
     pub(in super::super) attempt_timeout: Option<Text<Micros>>,
     /// Response statuses that are worth another attempt.
     pub(in super::super) statuses: Option<List<u16>>,
+    /// Statuses of gRPC that are worth one, by name, in answers without a message; calls are POST, so `methods` has to list it.
+    pub(in super::super) grpc_statuses: Option<List<Text<GrpcStatus>>>,
     /// What else is worth one: `connect`, `reset`, `timeout`.
     pub(in super::super) on: Option<List<Text<Trouble>>>,
     /// Methods whose requests may be sent again though the upstream may have acted on them; absent: the idempotent ones.

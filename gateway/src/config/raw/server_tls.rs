@@ -25,6 +25,9 @@ pub(in super::super) struct ServerTls {
     pub(in super::super) client_auth: Option<Text<ClientAuth>>,
     /// The authorities that vouch for clients, in PEM.
     pub(in super::super) client_ca_file: Option<PathBuf>,
+    /// What those authorities have taken back (RFC 5280), in PEM: a list of each authority that may stand in a client's chain. A client that no
+    /// list speaks of is not let in; a list past its date goes on holding. It is read again when it changed, like the certificates.
+    pub(in super::super) client_crl_file: Option<PathBuf>,
     /// Whether HTTP/2 is offered.
     pub(in super::super) http2: Option<bool>,
     /// The longest a handshake may take.

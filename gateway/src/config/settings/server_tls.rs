@@ -21,6 +21,7 @@ pub(super) fn tls(check: &mut Check<'_>, at: &KeyPath, raw: &Raw) -> Option<Opti
         min_version: min_version?.0,
         client_auth: client_auth?.0,
         client_ca_file: raw.client_ca_file.clone(),
+        client_crl_file: raw.client_crl_file.clone(),
         http2: http2?,
         handshake_timeout: handshake?,
         reload_interval: reload?,
@@ -54,6 +55,10 @@ fn without(
             client_ca_file: Some(_),
             ..
         } => "client_ca_file",
+        TlsSettings {
+            client_crl_file: Some(_),
+            ..
+        } => "client_crl_file",
         _ => return Some(None),
     };
     check.problem(&at.key(key), "this needs `certificates` beside it")
@@ -61,6 +66,10 @@ fn without(
 
 /// Clients are asked for certificates exactly when it is known who vouches for them.
 fn clients(check: &mut Check<'_>, at: &KeyPath, settings: &TlsSettings) -> Option<()> {
+    if settings.client_crl_file.is_some() && settings.client_ca_file.is_none() {
+        let message = "this needs `client_ca_file` beside it: whose lists they are";
+        return check.problem(&at.key("client_crl_file"), message);
+    }
     match (settings.client_auth, &settings.client_ca_file) {
         (ClientAuth::None, Some(_)) => {
             let message = "this has no effect while `client_auth` is `none`: write `optional` or `required` there";
@@ -112,6 +121,9 @@ fn blamed(at: &KeyPath, settings: &TlsSettings, error: &TlsError) -> KeyPath {
         }
     }
     match file {
+        Some(file) if settings.client_crl_file.as_deref() == Some(file) => {
+            at.key("client_crl_file")
+        }
         Some(_) => at.key("client_ca_file"),
         None => at.clone(),
     }

@@ -1,6 +1,6 @@
 //! `Cache-Control`, of requests and of responses (RFC 9111, section 5.2).
 //!
-//! Guarantees: what cannot be read means what costs the least trust: a lifetime is 0, of two different ones the shorter holds, and
+//! Guarantees: what cannot be read means what costs the least trust: a lifetime is 0, of two different ones the stricter holds, and
 //! `private` or `no-cache` with a list of fields is one without. Must not: know whom it was said by.
 
 use std::time::Duration;
@@ -90,9 +90,12 @@ impl Directives {
             "only-if-cached" => self.only_if_cached = true,
             "max-age" => self.max_age = lifetime(self.max_age),
             "s-maxage" => self.s_maxage = lifetime(self.s_maxage),
-            "max-stale" if argument.is_none() => self.max_stale = Some(Duration::MAX),
+            "max-stale" if argument.is_none() => {
+                self.max_stale.get_or_insert(Duration::MAX);
+            }
             "max-stale" => self.max_stale = lifetime(self.max_stale),
-            "min-fresh" => self.min_fresh = argument.and_then(seconds),
+            // None is less than any: of two the longer holds, which asks for more.
+            "min-fresh" => self.min_fresh = self.min_fresh.max(argument.and_then(seconds)),
             "stale-while-revalidate" => {
                 self.stale_while_revalidate = lifetime(self.stale_while_revalidate);
             }
@@ -187,6 +190,21 @@ mod tests {
         assert_eq!(huge, Some(Duration::from_secs(MAX_SECONDS)));
         assert!(read(&["private=\"set-cookie\""]).private);
         assert!(read(&["no-cache=\"set-cookie\""]).no_cache);
+    }
+
+    #[test]
+    fn the_order_of_directives_means_nothing() {
+        for (one, other) in [
+            ("max-stale", "max-stale=5"),
+            ("min-fresh=5", "min-fresh=60"),
+            ("min-fresh=5", "min-fresh=soon"),
+            ("max-age=5", "max-age=60"),
+        ] {
+            assert_eq!(read(&[one, other]), read(&[other, one]), "{one}, {other}");
+        }
+        let strict = read(&["max-stale=5, max-stale, min-fresh=60, min-fresh=5"]);
+        assert_eq!(strict.max_stale, Some(Duration::from_secs(5)));
+        assert_eq!(strict.min_fresh, Some(Duration::from_secs(60)));
     }
 
     #[test]

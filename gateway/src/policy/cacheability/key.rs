@@ -29,7 +29,7 @@ impl Digest {
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
         let mut bytes = [0; 32];
-        if text.len() != 64 || !text.is_ascii() {
+        if text.len() != 64 || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
             return None;
         }
         for (byte, place) in bytes.iter_mut().zip((0..64).step_by(2)) {
@@ -290,6 +290,7 @@ mod tests {
         let digest = key(&KeySpec::default(), "http", "a", "/");
         assert_eq!(Digest::parse(&digest.to_string()), Some(digest));
         assert_eq!(Digest::parse("x"), None);
+        assert_eq!(Digest::parse(&"+1".repeat(32)), None);
         assert_ne!(digest.salted(7), digest);
     }
 }

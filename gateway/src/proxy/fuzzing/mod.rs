@@ -1,10 +1,12 @@
-//! What the proxy makes of a request's head, and what it says itself, under fuzzing. Must not: forward anything.
+//! What the proxy makes of heads, what it may keep of answers, and what it says itself, under fuzzing. Must not: forward anything.
 
 mod answers;
+mod cacheability;
 mod forwarded;
 mod path;
 
 pub use answers::answers;
+pub use cacheability::cacheability;
 pub use forwarded::forwarded;
 pub use path::path;
 

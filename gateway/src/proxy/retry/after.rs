@@ -1,4 +1,4 @@
-//! What an upstream's `Retry-After` asks for (RFC 9110, section 10.2.3). Must not: look at a clock.
+//! What an upstream's `Retry-After` asks for (RFC 9110, section 10.2.3), or the pushback of gRPC (gRFC A6). Must not: look at a clock.
 
 use std::time::Duration;
 
@@ -8,6 +8,11 @@ use http::header::{DATE, RETRY_AFTER};
 /// The wait that is asked for; none if there is no such field or it makes no sense. A date is taken against the answer's own `Date`,
 /// so that it means what the upstream meant whatever the time is here.
 pub(super) fn asked(headers: &HeaderMap) -> Option<Duration> {
+    if let Some(millis) = headers.get("grpc-retry-pushback-ms") {
+        // "If the value is negative or unparseable, do not retry": longer than anybody waits.
+        let millis = millis.to_str().ok().and_then(|millis| millis.parse().ok());
+        return Some(millis.map_or(Duration::MAX, Duration::from_millis));
+    }
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) {
         // More seconds than can be counted are more than anybody waits.
@@ -31,6 +36,21 @@ mod tests {
             headers.insert(DATE, HeaderValue::from_static(date));
         }
         asked(&headers)
+    }
+
+    #[test]
+    fn a_pushback_counts_in_milliseconds_and_ends_the_retries_if_it_is_none() {
+        for (text, expected) in [
+            ("250", Duration::from_millis(250)),
+            ("0", Duration::ZERO),
+            ("-1", Duration::MAX),
+            ("soon", Duration::MAX),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+            headers.insert("grpc-retry-pushback-ms", HeaderValue::from_static(text));
+            assert_eq!(asked(&headers), Some(expected), "{text}");
+        }
     }
 
     #[test]

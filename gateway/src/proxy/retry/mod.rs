@@ -9,11 +9,12 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use http::{Method, Request};
+use http::{HeaderMap, Method, Request};
 
 use super::budget::Budget;
 use super::deadline::Deadline;
 use super::settings::{RetrySettings, RouteSettings};
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::retry::{Spending, Trouble};
 use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
@@ -37,6 +38,7 @@ pub(super) struct Retries {
     exhausted: Arc<Counter>,
     errors: Vec<(&'static str, Arc<Counter>)>,
     statuses: Vec<(u16, Arc<Counter>)>,
+    calls: Vec<(GrpcStatus, Arc<Counter>)>,
 }
 
 impl Retries {
@@ -46,9 +48,11 @@ impl Retries {
         let counter = |reason: &str| metrics.retries.with(&[name, reason]);
         let settings = route.retry.clone();
         let status = |status: &u16| (*status, counter(&status.to_string()));
+        let call = |status: &GrpcStatus| (*status, counter(&format!("grpc_{}", status.code())));
         Self {
             errors: TROUBLES.map(|label| (label, counter(label))).to_vec(),
             statuses: settings.statuses.iter().map(status).collect(),
+            calls: settings.grpc_statuses.iter().map(call).collect(),
             exhausted: metrics.retry_budget_exhausted.with(&[name]),
             settings,
             budget,
@@ -77,6 +81,16 @@ impl Retries {
         spending
     }
 
+    /// The counter of the status that a call ended with before it was answered (gRPC over HTTP/2, "Trailers-Only").
+    fn call(&self, headers: &HeaderMap) -> Option<&Arc<Counter>> {
+        if self.calls.is_empty() {
+            return None;
+        }
+        let status = GrpcStatus::from_wire(headers.get("grpc-status")?.as_bytes());
+        let mut calls = self.calls.iter();
+        Some(&calls.find(|(listed, _)| *listed == status)?.1)
+    }
+
     fn reason(
         &self,
         repeatable: bool,
@@ -86,7 +100,9 @@ impl Retries {
             Ok(response) if repeatable => {
                 let status = response.status().as_u16();
                 let mut statuses = self.statuses.iter();
-                Some(&statuses.find(|(listed, _)| *listed == status)?.1)
+                let listed = statuses.find(|(listed, _)| *listed == status);
+                let listed = listed.map(|(_, counter)| counter);
+                listed.or_else(|| self.call(response.headers()))
             }
             Ok(_) => None,
             Err(error) => {

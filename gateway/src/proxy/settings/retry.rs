@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use http::Method;
 
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::retry::{Backoff, BudgetSpec, Jitter, Trouble};
 
 /// When and how often an attempt is repeated.
@@ -17,6 +18,8 @@ pub struct RetrySettings {
     pub attempt_timeout: Option<Duration>,
     /// Response statuses that are worth another attempt.
     pub statuses: Vec<u16>,
+    /// Statuses of gRPC that are, in an answer without a message.
+    pub grpc_statuses: Vec<GrpcStatus>,
     /// What else is worth one.
     pub on: Vec<Trouble>,
     /// Methods whose requests may be sent again though the upstream may have acted on them; none: those that RFC 9110, section
@@ -42,6 +45,7 @@ impl Default for RetrySettings {
             },
             attempt_timeout: None,
             statuses: vec![502, 503, 504],
+            grpc_statuses: Vec::new(),
             on: vec![Trouble::Connect, Trouble::Reset, Trouble::Timeout],
             methods: None,
             max_body: 64 * 1024,

@@ -27,6 +27,11 @@ impl Stall {
         }
     }
 
+    /// Something was taken.
+    pub(in super::super) const fn restart(&mut self) {
+        self.since = None;
+    }
+
     /// What became of a write or a flush: an error where it has been waiting for too long.
     pub(in super::super) fn judge<V>(
         &mut self,
@@ -34,7 +39,7 @@ impl Stall {
         outcome: Poll<io::Result<V>>,
     ) -> Poll<io::Result<V>> {
         if outcome.is_ready() {
-            self.since = None;
+            self.restart();
             return outcome;
         }
         let end = *self.since.get_or_insert_with(Instant::now) + self.limit;

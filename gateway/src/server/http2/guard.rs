@@ -2,7 +2,7 @@
 //!
 //! Guarantees: a header block comes in its time or not at all; pings, settings, priorities, resets, window updates and empty frames
 //! that no answer called for end the connection after a burst; a connection without a request in flight ends in its time,
-//! whatever else it says. Must not: change a byte.
+//! whatever else it says; who floods is told so. Must not: change a byte of the parser's.
 
 use std::io;
 use std::pin::Pin;
@@ -24,6 +24,11 @@ const RATE: u32 = 100;
 /// Bytes we sent that pay for one: they are what windows are given for. An echoed ping (17 bytes) does not pay for itself.
 const BYTES: u64 = 64;
 
+/// GOAWAY with ENHANCE_YOUR_CALM (RFC 9113, sections 6.8 and 10.5); which streams were looked at is left open.
+const CALM: [u8; 17] = [
+    0, 0, 8, 7, 0, 0, 0, 0, 0, 0x7f, 0xff, 0xff, 0xff, 0, 0, 0, 11,
+];
+
 /// A client's byte stream under guard.
 #[derive(Debug)]
 pub(super) struct Guard<T> {
@@ -34,8 +39,6 @@ pub(super) struct Guard<T> {
     frames: Frames,
     budget: Budget,
     deadline: Deadline,
-    /// What we say does not fit on the wire: the client is reading, or not; either way it is not idle.
-    is_blocked: bool,
     stall: Stall,
     stopped: bool,
 }
@@ -50,7 +53,6 @@ impl<T> Guard<T> {
             frames: Frames::new(),
             budget: Budget::new(),
             deadline: Deadline::new(times),
-            is_blocked: false,
             stall: Stall::new(times.keepalive),
             stopped: false,
         }
@@ -77,7 +79,7 @@ impl<T> Guard<T> {
     fn waiting(&self) -> Waiting {
         if self.frames.is_within_head() {
             Waiting::Head
-        } else if self.shared.is_busy() || self.is_blocked {
+        } else if self.shared.is_busy() || self.shared.is_blocked() {
             Waiting::Unbounded
         } else {
             Waiting::Idle {
@@ -96,7 +98,7 @@ impl<T> Guard<T> {
     }
 
     fn wrote(&mut self, outcome: &Poll<io::Result<usize>>) {
-        self.is_blocked = outcome.is_pending();
+        self.shared.block(outcome.is_pending());
         if let Poll::Ready(Ok(count)) = outcome {
             self.budget.sent += *count as u64;
             if self.shared.is_draining() {
@@ -172,7 +174,13 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let this = self.get_mut();
-        let outcome = Pin::new(&mut this.inner).poll_flush(cx);
+        let mut outcome = Pin::new(&mut this.inner).poll_flush(cx);
+        // The parser flushes between two frames. The parser itself cannot be made to give a reason.
+        if outcome.is_ready() && this.shared.take_calm() {
+            // Whoever does not read does not hear it.
+            let _ = Pin::new(&mut this.inner).poll_write(cx, &CALM);
+            outcome = Pin::new(&mut this.inner).poll_flush(cx);
+        }
         this.stall.judge(cx, outcome)
     }
 

@@ -1,24 +1,24 @@
 //! HTTP/2 on one connection: guard, parser, a task for each request, and the good-bye.
 //!
 //! Guarantees: a stop is announced by GOAWAY and takes no request with it (RFC 9113, section 6.8); streams, windows, header lists,
-//! resets and frames that carry nothing on have bounds; a client that takes a request back frees what it held. Must not: look into
-//! a request beyond its size.
+//! resets and frames that carry nothing on have bounds; a client that takes a request back frees what it held, and so does one that
+//! takes nothing of an answer for too long. Must not: look into a request beyond its size.
 
+mod answer;
 mod frames;
 mod guard;
 mod head;
 mod shared;
 
 use std::convert::Infallible;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll};
+use std::task::Poll;
+use std::time::Duration;
 
-use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, SEC_WEBSOCKET_ACCEPT, UPGRADE};
 use http::{Method, Request, Response, StatusCode};
-use http_body::{Body as _, Frame, SizeHint};
+use http_body::Body as _;
 use hyper::body::Incoming;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
@@ -33,6 +33,7 @@ use super::stage::Current;
 use crate::proxy::{Body, Peer, Proxy, Tunnel};
 use crate::telemetry::Counter;
 use crate::telemetry::metrics::Metrics;
+use answer::{Answer, patiently};
 pub(super) use frames::PREFACE;
 use guard::Guard;
 use shared::{Asked, Shared, Verdict};
@@ -57,7 +58,9 @@ pub(super) struct Http2 {
 
 impl Http2 {
     pub(super) fn new(settings: &Settings, metrics: &Metrics) -> Self {
-        let mut builder = http2::Builder::new(Local);
+        let mut builder = http2::Builder::new(Local {
+            patience: settings.keepalive_timeout,
+        });
         // A little more than is allowed, so that it is us who answer what is a little too large.
         let list = 2 * settings.max_header_bytes + settings.max_headers * FIELD_OVERHEAD;
         builder
@@ -119,6 +122,7 @@ impl Http2 {
         };
         if verdict == Verdict::Flood {
             self.floods.inc();
+            shared.calm();
         }
         // The last word: what can be said at once, and no more.
         connection.as_mut().graceful_shutdown();
@@ -150,13 +154,13 @@ async fn answer(
         let headers = response.headers_mut();
         headers.entry(CONTENT_LENGTH).or_insert(length.into());
     }
-    Ok(response.map(|body| Answer {
-        body: if is_head {
+    Ok(response.map(|body| {
+        let body = if is_head {
             body.without_content()
         } else {
             body
-        },
-        _asked: Some(asked),
+        };
+        Answer::new(body, Some(asked))
     }))
 }
 
@@ -178,12 +182,14 @@ fn switched(
         }
         drop(asked);
     });
-    response.map(|body| Answer { body, _asked: None })
+    response.map(|body| Answer::new(body, None))
 }
 
-/// Runs a connection's tasks on its thread.
+/// Runs a connection's tasks on its thread, each stream's for as long as its client takes what it is sent.
 #[derive(Clone, Copy, Debug)]
-struct Local;
+struct Local {
+    patience: Duration,
+}
 
 impl<F> hyper::rt::Executor<F> for Local
 where
@@ -191,33 +197,6 @@ where
     F::Output: 'static,
 {
     fn execute(&self, future: F) {
-        tokio::task::spawn_local(future);
-    }
-}
-
-/// An answer's body, which keeps its connection busy until it is sent.
-#[derive(Debug)]
-struct Answer {
-    body: Body,
-    _asked: Option<Asked>,
-}
-
-impl http_body::Body for Answer {
-    type Data = Bytes;
-    type Error = <Body as http_body::Body>::Error;
-
-    fn poll_frame(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        Pin::new(&mut self.get_mut().body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        tokio::task::spawn_local(patiently(future, self.patience));
     }
 }

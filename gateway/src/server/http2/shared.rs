@@ -26,6 +26,8 @@ pub(super) struct Shared {
     asked: Cell<u64>,
     taken_back: Cell<u64>,
     draining: Cell<bool>,
+    blocked: Cell<bool>,
+    calm: Cell<bool>,
     verdict: Cell<Option<Verdict>>,
     passed: Notify,
 }
@@ -70,6 +72,25 @@ impl Shared {
         self.draining.get()
     }
 
+    /// Whether what we say fits on the wire now. While it does not, the client is reading, or not; either way it is not idle.
+    pub(super) fn block(&self, is_blocked: bool) {
+        self.blocked.set(is_blocked);
+    }
+
+    pub(super) const fn is_blocked(&self) -> bool {
+        self.blocked.get()
+    }
+
+    /// The client is to be told that it asks for too much.
+    pub(super) fn calm(&self) {
+        self.calm.set(true);
+    }
+
+    /// Whether it is to be told now.
+    pub(super) fn take_calm(&self) -> bool {
+        self.calm.take()
+    }
+
     /// A request was taken back before its answer began: an attack when most are (CVE-2023-44487).
     fn take_back(&self) {
         let count = self.taken_back.get() + 1;
@@ -88,6 +109,11 @@ pub(super) struct Asked {
 }
 
 impl Asked {
+    /// The connection it came on.
+    pub(super) fn connection(&self) -> Rc<Shared> {
+        Rc::clone(&self.shared)
+    }
+
     /// The answer begins.
     pub(super) const fn answered(&mut self) {
         self.is_answered = true;

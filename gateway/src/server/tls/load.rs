@@ -7,9 +7,9 @@ use std::sync::Arc;
 use rustls::RootCertStore;
 use rustls::crypto::CryptoProvider;
 use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::WebPkiClientVerifier;
+use rustls::pki_types::{CertificateDer, CertificateRevocationListDer, PrivateKeyDer};
 use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::X509Certificate;
@@ -18,6 +18,9 @@ use super::settings::{CertificateFiles, ClientAuth, TlsSettings};
 
 /// Authorities and chains are far smaller; a mistaken path may lead to anything.
 const MAX_FILE: u64 = 4 << 20;
+
+/// What [`TlsSettings::client_crl_file`] should hold.
+const LIST: &str = "certificate revocation list";
 
 /// Why files cannot be used.
 #[derive(Debug, thiserror::Error)]
@@ -137,16 +140,44 @@ pub(super) fn client_verifier(
             .add(authority)
             .map_err(|error| content(error.to_string()))?;
     }
+    let crls = match &settings.client_crl_file {
+        Some(file) => lists(file)?,
+        None => Vec::new(),
+    };
     let builder =
-        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider));
+        WebPkiClientVerifier::builder_with_provider(Arc::new(roots), Arc::clone(provider))
+            .with_crls(crls);
     let builder = match settings.client_auth {
         ClientAuth::Required => builder,
         ClientAuth::None | ClientAuth::Optional => builder.allow_unauthenticated(),
     };
     let verifier = builder
         .build()
-        .map_err(|error| content(error.to_string()))?;
+        .map_err(|error| match (&error, &settings.client_crl_file) {
+            (VerifierBuilderError::InvalidCrl(_), Some(file)) => TlsError::Content {
+                file: file.clone(),
+                what: LIST,
+                reason: error.to_string(),
+            },
+            _ => content(error.to_string()),
+        })?;
     Ok(Some(verifier))
+}
+
+/// What authorities have taken back: at least one list.
+fn lists(file: &Path) -> Result<Vec<CertificateRevocationListDer<'static>>, TlsError> {
+    let content = |reason: String| TlsError::Content {
+        file: file.to_owned(),
+        what: LIST,
+        reason,
+    };
+    let bytes = read(file)?;
+    let lists: Result<Vec<_>, _> = CertificateRevocationListDer::pem_slice_iter(&bytes).collect();
+    let lists = lists.map_err(|error| content(error.to_string()))?;
+    if lists.is_empty() {
+        return Err(content("it is not PEM with `BEGIN X509 CRL`".to_owned()));
+    }
+    Ok(lists)
 }
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {

@@ -259,7 +259,8 @@ fn material(settings: &TlsSettings) -> Result<Material, TlsError> {
         Some(verifier) => builder.with_client_cert_verifier(verifier),
     };
     let mut config = builder.with_cert_resolver(Arc::new(names));
-    // Sessions end with the material they were made with: a client whose authority is gone does not come back by one.
+    // Sessions end with the material they were made with: a client whose authority is gone, or that
+    // was taken back, does not come back by one.
     config.ticketer = ring::Ticketer::new().map_err(setup)?;
     config.alpn_protocols = match settings.http2 {
         true => vec![H2.to_vec(), HTTP_11.to_vec()],
@@ -282,5 +283,7 @@ fn stamps(settings: &TlsSettings) -> Vec<Option<Stamp>> {
         let metadata = std::fs::metadata(file).ok()?;
         Some((metadata.modified().ok()?, metadata.len(), metadata.ino()))
     };
-    files.chain(&settings.client_ca_file).map(stamp).collect()
+    let clients = [&settings.client_ca_file, &settings.client_crl_file];
+    let clients = clients.into_iter().flatten();
+    files.chain(clients).map(stamp).collect()
 }

@@ -17,6 +17,8 @@ pub struct TlsSettings {
     pub client_auth: ClientAuth,
     /// The authorities that vouch for clients, in PEM.
     pub client_ca_file: Option<PathBuf>,
+    /// What they have taken back: their lists (RFC 5280, section 5), in PEM.
+    pub client_crl_file: Option<PathBuf>,
     /// Whether HTTP/2 is offered.
     pub http2: bool,
     /// The longest a handshake may take.

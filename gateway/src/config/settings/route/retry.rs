@@ -5,6 +5,7 @@ use http::Method;
 use super::super::super::path::KeyPath;
 use super::super::super::raw::{Budget, Hedge, List, Retry, Text};
 use super::super::Check;
+use crate::policy::grpc::GrpcStatus;
 use crate::policy::retry::{Backoff, BudgetSpec};
 use crate::policy::units::{ByteSize, Micros};
 use crate::proxy::settings::{HedgeSettings, RetrySettings};
@@ -19,6 +20,7 @@ pub(super) fn retry(check: &mut Check<'_>, at: &KeyPath, raw: Retry) -> Option<R
     let backoff = backoff(check, at, &raw);
     let attempt_timeout = check.optional_timeout(at, "attempt_timeout", raw.attempt_timeout);
     let statuses = check.statuses(at, "statuses", raw.statuses);
+    let grpc = check.list(at, "grpc_statuses", raw.grpc_statuses);
     let on = check.list(at, "on", raw.on);
     let methods = raw.methods.map(|listed| methods(check, at, listed));
     let max_body = max_body(check, at, raw.max_body);
@@ -29,11 +31,13 @@ pub(super) fn retry(check: &mut Check<'_>, at: &KeyPath, raw: Retry) -> Option<R
         None => None,
         Some(listed) => Some(listed?),
     };
+    let grpc = grpc_statuses(check, at, grpc?, methods.as_deref());
     Some(RetrySettings {
         attempts: attempts?,
         backoff: backoff?,
         attempt_timeout: attempt_timeout?,
         statuses: statuses?,
+        grpc_statuses: grpc?,
         on: on?.into_iter().map(|(_, Text(trouble))| trouble).collect(),
         methods,
         max_body: max_body?,
@@ -91,6 +95,21 @@ fn backoff(check: &mut Check<'_>, at: &KeyPath, raw: &Retry) -> Option<Backoff> 
         longest: longest.map(Micros::to_duration)?,
         jitter: jitter?.0,
     })
+}
+
+/// They mean something only where calls may be repeated at all.
+fn grpc_statuses(
+    check: &mut Check<'_>,
+    at: &KeyPath,
+    listed: Vec<(KeyPath, Text<GrpcStatus>)>,
+    methods: Option<&[Method]>,
+) -> Option<Vec<GrpcStatus>> {
+    let repeats_calls = methods.is_some_and(|methods| methods.contains(&Method::POST));
+    if !listed.is_empty() && !repeats_calls {
+        let message = "this has no effect while `methods` does not list `POST`, which calls are";
+        return check.problem(&at.key("grpc_statuses"), message);
+    }
+    Some(listed.into_iter().map(|(_, Text(one))| one).collect())
 }
 
 fn methods(check: &mut Check<'_>, at: &KeyPath, raw: List<Text<Method>>) -> Option<Vec<Method>> {

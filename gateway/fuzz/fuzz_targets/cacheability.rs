@@ -1,0 +1,5 @@
+//! `gateway::fuzzing::cacheability` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| gateway::fuzzing::cacheability(data));
