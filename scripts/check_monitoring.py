@@ -28,8 +28,8 @@ def read(path: str) -> str:
 
 
 def exposed() -> dict[str, set[str]]:
-    """The series of gateway/src/telemetry/metrics.rs with their labels."""
-    source = read("gateway/src/telemetry/metrics.rs")
+    """The series of gateway/src/telemetry/metrics with their labels."""
+    source = "".join(path.read_text() for path in sorted((ROOT / "gateway/src/telemetry/metrics").glob("*.rs")))
     declared = re.compile(r'"(gateway_\w+)",\s*"[^"]*",\s*(?:&\[([^\]]*)\])?')
     histograms = set(re.findall(r"/// `(gateway_\w+)[^`]*`\s*pub \w+: (?:Family|Arc)<(?:Call)?Histogram>", source))
     found = {}
@@ -149,7 +149,7 @@ def check_runbook(text: str, alert_names: set[str], anchors: set[str]):
 def problems():
     gateway = exposed()
     if len(gateway) < 10:
-        yield "gateway/src/telemetry/metrics.rs does not read as expected: check `exposed` in this script"
+        yield "gateway/src/telemetry/metrics does not read as expected: check `exposed` in this script"
     for name in sorted(gateway.keys() & metrics.PLANNED.keys()):
         yield f"deploy/grafana/generator/metrics.py: {name} is exposed now and no longer planned"
     jobs = set(re.findall(r"^\s+- job_name: (\w+)", read("prometheus.yml"), re.MULTILINE))

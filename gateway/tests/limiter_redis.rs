@@ -177,7 +177,7 @@ async fn a_lost_store_is_stood_in_for_and_found_again() {
     LocalSet::new()
         .run_until(async {
             let mut server = Server::start().await;
-            let (store, health) = store(&server, Duration::from_millis(200));
+            let (store, health) = store(&server, Duration::from_secs(2));
             let watching = tokio::spawn({
                 let (store, health) = (store.clone(), Arc::clone(&health));
                 async move { health::watch(store, &health).await }

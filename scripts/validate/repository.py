@@ -31,6 +31,15 @@ def redis_commands() -> set[str]:
     return {name.lower() for name in found}
 
 
+def included() -> set[Path]:
+    """The files that are compiled into the gateway beside its own code."""
+    found = set()
+    for source in (ROOT / "gateway/src").rglob("*.rs"):
+        for name in re.findall(r'include_(?:str|bytes)!\("([^"]+)"\)', source.read_text()):
+            found.add((source.parent / name).resolve().relative_to(ROOT))
+    return found
+
+
 def problems():
     # The user that deploy.sh makes for the gateways may do what they do. CLIENT is allowed by its subcommands.
     allowed_commands = text("deploy/deploy.sh").split("gateway_may=(", 1)[1].split("\n)", 1)[0].split()
@@ -42,6 +51,9 @@ def problems():
     for member in tomllib.loads(text("Cargo.toml"))["workspace"]["members"]:
         if not allowed & {member, member.split("/")[0]}:
             yield f".dockerignore keeps the workspace member {member} out of the images"
+    for file in sorted(included()):
+        if not any(file.is_relative_to(path) for path in allowed):
+            yield f".dockerignore keeps {file} out of the images, which the code includes"
 
     # Both images come from one cache only as long as their first stages are the same text.
     if shared_stages("deploy/Dockerfile") != shared_stages("deploy/Dockerfile.mock"):

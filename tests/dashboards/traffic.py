@@ -18,6 +18,7 @@ MIXED = [("GET", "/proxy/ok"), ("POST", "/proxy/sink"), ("GET", "/proxy/bytes/20
 SLOW = [("GET", "/proxy/slow?ms=1200")]
 BROKEN = [("GET", "/proxy/status/503")]
 STEERED = [("GET", "/steered/ok"), ("GET", "/guarded/ok"), ("GET", "/kept/users")]
+KEPT = [("GET", f"/kept/bytes/4000?n={n}") for n in range(40)]
 NARROW = [("GET", "/narrow/slow?ms=300")]
 
 # Clients: source address, what it asks for, seconds between two requests. A limit counts each address by itself.
@@ -25,6 +26,7 @@ CLIENTS = (
     [(f"127.0.1.{n}", MIXED, 0.12) for n in range(1, 9)]
     + [(f"127.0.2.{n}", BROKEN, 0.1) for n in range(1, 7)]
     + [(f"127.0.5.{n}", STEERED, 0.1) for n in range(1, 5)]
+    + [(f"127.0.7.{n}", KEPT, 0.05) for n in range(1, 3)]
     + [(f"127.0.6.{n}", NARROW, 0.05) for n in range(1, 9)]
     + [(f"127.0.3.{1 + n % 4}", SLOW, 0.0) for n in range(24)]
     # One address and no patience: it is refused most of the time, and hot enough for leases.
@@ -137,6 +139,8 @@ class Course:
             "undecided requests": 'gateway_auth_decisions_total{result="unavailable"}',
             "dropped spans": "gateway_trace_spans_dropped_total",
             "ejections": "gateway_upstream_endpoint_ejections_total",
+            "retries that were not made": "gateway_retry_budget_exhausted_total",
+            "answers pushed out": "gateway_cache_evictions_total",
             "failed handshakes": 'gateway_tls_handshakes_total{result="failure"}',
         }.items():
             self.seen(what, f"sum({expr}) > 0")

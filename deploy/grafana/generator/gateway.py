@@ -14,6 +14,8 @@ AT_ENDPOINT = "gateway_upstream_endpoint_in_flight"
 RETRIES = "gateway_retries_total"
 EXHAUSTED = "gateway_retry_budget_exhausted_total"
 CACHE = "gateway_cache_requests_total"
+# Results of requests that the upstream was not asked for.
+SERVED = "hit|collapsed|stale|stale_error"
 HEDGES = "gateway_hedges_total"
 SPLIT = "gateway_split_requests_total"
 MIRROR = "gateway_mirror_requests_total"
@@ -253,10 +255,29 @@ def doors() -> list:
 
 
 def cache() -> list:
-    hits = share(rate_by("route", CACHE, ROUTE, 'result="hit"'), rate_by("route", CACHE, ROUTE))
+    asked = rate_by("route", CACHE, ROUTE)
+    hits = share(or_zero(rate_by("route", CACHE, ROUTE, f'result=~"{SERVED}"'), asked), asked)
+    evictions = sum_by("instance", f"increase({series('gateway_cache_evictions_total')}[$__rate_interval])")
     return [
         lines("Cache by result", Query(rate_by("result", CACHE, ROUTE), "{{result}}"), unit="reqps", stacked=True),
-        lines("Cache hits by route", Query(hits, "{{route}}"), unit="percentunit"),
+        lines(
+            "Cache hit ratio by route",
+            Query(hits, "{{route}}"),
+            unit="percentunit",
+            description="Answered from what is kept, fresh or stale, of all requests of routes that keep answers.",
+        ),
+        lines(
+            "Cache memory",
+            Query(series("gateway_cache_bytes"), "{{instance}}"),
+            unit="bytes",
+            description="Of each process, with what keeping costs; cache.memory bounds it.",
+        ),
+        lines("Cache entries", Query(series("gateway_cache_entries"), "{{instance}}")),
+        columns(
+            "Cache evictions",
+            Query(evictions, "{{instance}}"),
+            description="Answers pushed out by others. As many as misses: more cache.memory would help.",
+        ),
     ]
 
 

@@ -1,4 +1,4 @@
-"""Metrics that are not found in gateway/src/telemetry/metrics.rs: planned ones, and those of exporters."""
+"""Metrics that are not found in gateway/src/telemetry/metrics: planned ones, and those of exporters."""
 
 # Named by the contract and not exposed yet. Panels that show one say so, and no query may mix one with a metric that exists:
 # its absence would hide what is there. Move a name out of here in the change that exposes it.

@@ -169,7 +169,7 @@ impl Span<'_> {
 
 fn sample(metrics: &Metrics, limits: &[LimitView]) -> Sample {
     let mut routes = BTreeMap::<String, Counts>::new();
-    for (labels, counter) in metrics.requests.children() {
+    for (labels, counter) in metrics.http.requests.children() {
         let [route, _, code] = &labels[..] else {
             continue;
         };
@@ -178,12 +178,12 @@ fn sample(metrics: &Metrics, limits: &[LimitView]) -> Sample {
         counts.failed += if code.starts_with('5') { count } else { 0 };
         counts.refused += if code == "429" { count } else { 0 };
     }
-    add_durations(&mut routes, &metrics.request_duration);
-    let mut upstreams = by_outcome(&metrics.upstream_requests, "success");
-    add_durations(&mut upstreams, &metrics.upstream_duration);
-    let mut store = by_outcome(&metrics.store_operations, "ok");
-    add_durations(&mut store, &metrics.store_duration);
-    let rejected = metrics.circuit_rejections.children().into_iter();
+    add_durations(&mut routes, &metrics.http.duration);
+    let mut upstreams = by_outcome(&metrics.upstreams.requests, "success");
+    add_durations(&mut upstreams, &metrics.upstreams.duration);
+    let mut store = by_outcome(&metrics.store.operations, "ok");
+    add_durations(&mut store, &metrics.store.duration);
+    let rejected = metrics.circuits.rejections.children().into_iter();
     Sample {
         at: Instant::now(),
         routes,
@@ -222,7 +222,7 @@ fn add_durations<S: Scale>(counts: &mut BTreeMap<String, Counts>, family: &Famil
 }
 
 fn gauge(metrics: &Metrics) -> BTreeMap<String, i64> {
-    let children = metrics.in_flight.children().into_iter();
+    let children = metrics.http.in_flight.children().into_iter();
     children
         .filter_map(|(labels, gauge)| Some((labels.into_iter().next()?, gauge.get())))
         .collect()

@@ -50,8 +50,11 @@ pub enum Order {
         /// Of which.
         of: Audience,
     },
-    /// Read the configuration again.
-    Reload,
+    /// Have replicas read their configuration again.
+    Reload {
+        /// Which.
+        of: Audience,
+    },
     /// Take replicas out of rotation: readiness fails, requests are still served.
     Drain {
         /// Which.

@@ -80,7 +80,7 @@ async fn export(common: Arc<Common>, spans: mpsc::Receiver<Finished>) {
     let Some(settings) = &common.config.traces.export else {
         return;
     };
-    let (replica, dropped) = (&common.replica, &common.metrics.trace_spans_dropped);
+    let (replica, dropped) = (&common.replica, &common.metrics.process.trace_spans_dropped);
     let sending = traces::export(settings, replica.as_str(), spans, dropped);
     if let Err(error) = sending.await {
         tracing::error!(event = "traces_not_exported", %error);
@@ -109,7 +109,7 @@ async fn run(common: &Common, store: Store, tasks: Tasks, stop: Receiver<()>) {
         () = carry_out(live, store, &reloads, ordered) => {}
         () = reloader.carry_out(wishes) => {}
         () = watch_file(live, file, &reloads) => {}
-        () = hear_orders(common, store) => {}
+        () = hear_orders(common, store, &reloads) => {}
         () = health::watch(store.clone(), &common.health) => {}
         () = tell_of_the_store(common) => {}
         () = heartbeats(common, store) => {}
@@ -178,16 +178,16 @@ async fn kept_answers(live: &Live, store: &Store) {
 /// Keeps `gateway_store_up` and tells of each loss and return.
 async fn tell_of_the_store(common: &Common) {
     let mut changes = common.health.changes();
-    common.metrics.store_up.set(1);
+    common.metrics.store.up.set(1);
     while changes.changed().await.is_ok() {
         let state = *changes.borrow_and_update();
         match state {
             health::State::Up => {
-                common.metrics.store_up.set(1);
+                common.metrics.store.up.set(1);
                 tracing::info!(event = "store_up");
             }
             health::State::Down(reason) => {
-                common.metrics.store_up.set(0);
+                common.metrics.store.up.set(0);
                 tracing::warn!(event = "store_down", reason = reason.label(), detail = %reason);
             }
         }
@@ -204,7 +204,7 @@ async fn heartbeats(common: &Common, store: &Store) {
         beats.tick().await;
         if let Ok(fleet) = store.heartbeat(&common.replica, lifetime).await {
             common.limiter.set_live_replicas(u64::from(fleet.live));
-            common.metrics.replicas.set(i64::from(fleet.live));
+            common.metrics.store.replicas.set(i64::from(fleet.live));
         }
     }
 }

@@ -56,7 +56,10 @@ impl Common {
         in_force.set(|view| {
             config.effective().clone_into(&mut view.toml);
             view.loaded_at = logs::unix_millis();
-            metrics.config_loaded_at.set(seconds(view.loaded_at));
+            metrics
+                .process
+                .config_loaded_at
+                .set(seconds(view.loaded_at));
         });
         let board = Board::new();
         let breaker = observe::breaker(&config, &replica, &metrics, &board);

@@ -78,7 +78,7 @@ fn start(replicas: usize) -> Result<Running, DemoError> {
         access: false,
         lines: AccessSettings::default(),
     };
-    let logs = logs::init(&settings, Metrics::new().log_lines_dropped.clone())?;
+    let logs = logs::init(&settings, Metrics::new().process.log_lines_dropped.clone())?;
     let mock = Mock::start()?;
     let store = Store::memory(EMBEDDED_BUCKETS);
     let gateways = (0..replicas)

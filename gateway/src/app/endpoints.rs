@@ -20,9 +20,9 @@ pub(super) fn directory(
 ) -> Arc<Directory> {
     let board = Arc::clone(board);
     let families = (
-        metrics.endpoint_healthy.clone(),
-        metrics.endpoint_ejections.clone(),
-        metrics.endpoint_in_flight.clone(),
+        metrics.upstreams.endpoint_healthy.clone(),
+        metrics.upstreams.endpoint_ejections.clone(),
+        metrics.upstreams.endpoint_in_flight.clone(),
     );
     let hook: Hook = Arc::new(move |upstream, endpoint, change| {
         if let Change::Removed = change {
@@ -49,9 +49,9 @@ pub(super) fn forget(metrics: &Metrics, before: &Directory, after: &Directory) {
         let upstream = membership.settings().name.as_str();
         membership.visit(|member| {
             let labels = [upstream, member.label()];
-            metrics.endpoint_healthy.remove(&labels);
-            metrics.endpoint_ejections.remove(&labels);
-            metrics.endpoint_in_flight.remove(&labels);
+            metrics.upstreams.endpoint_healthy.remove(&labels);
+            metrics.upstreams.endpoint_ejections.remove(&labels);
+            metrics.upstreams.endpoint_in_flight.remove(&labels);
         });
     }
 }
@@ -63,10 +63,14 @@ fn expose(directory: &Directory, metrics: &Metrics) {
         membership.visit(|member| {
             let labels = [upstream, member.label()];
             let healthy = i64::from(member.standing() == Standing::Healthy);
-            metrics.endpoint_healthy.with(&labels).set(healthy);
-            let ejections = metrics.endpoint_ejections.with(&labels);
+            metrics
+                .upstreams
+                .endpoint_healthy
+                .with(&labels)
+                .set(healthy);
+            let ejections = metrics.upstreams.endpoint_ejections.with(&labels);
             ejections.set(member.ejections());
-            let in_flight = metrics.endpoint_in_flight.with(&labels);
+            let in_flight = metrics.upstreams.endpoint_in_flight.with(&labels);
             in_flight.set(member.in_flight());
         });
     }

@@ -1,101 +1,160 @@
 //! Orders that concern several replicas: told through the store, carried out and written down by each that hears of them.
 //!
-//! Guarantees: what cannot be told is carried out nowhere; the replica an order was given through does not do it twice. Must not: rely
-//! on every replica hearing: the audit says which did.
+//! Guarantees: what cannot be told, or cannot be done here although it should be, is carried out nowhere; the replica an order was given
+//! through does not do it twice; no order keeps others from being heard. Must not: rely on every replica hearing: the audit says which did.
+
+use std::sync::Arc;
 
 use serde_json::json;
 
 use super::common::Common;
 use super::operate::unavailable;
+use super::reload::{ReloadError, Reloads};
+use crate::admin::Board;
 use crate::admin::audit::Entry;
 use crate::admin::orders::{Audience, OrderError, Outcome, Replicas};
 use crate::server::drain::Phase;
 use crate::store::{Directive, Event, Store};
 use crate::telemetry::logs;
 
-/// Tells whom it concerns, and carries it out here if that is among them.
-pub(super) async fn give(common: &Common, store: &Store, what: Directive, of: Audience) -> Outcome {
-    check(common, &what)?;
-    let own = common.replica.as_str();
-    let (told, is_here) = match &of.replicas {
-        Replicas::This => return carry_out(common, &what),
-        Replicas::All => (None, true),
-        Replicas::These(names) => (Some(names.clone()), names.iter().any(|name| name == own)),
-    };
-    let event = Event::Order {
-        from: common.replica.clone(),
-        replicas: told,
-        what: what.clone(),
-        by: of.by,
-        reason: of.reason,
-    };
-    store.publish(&event).await.map_err(unavailable)?;
-    if is_here {
-        return carry_out(common, &what);
-    }
-    Ok(json!({ "ordered": of.replicas.to_string() }))
+/// What a reload is put down to, in log and API, wherever the order was given.
+const CAUSE: &str = "api";
+
+/// What this replica carries orders out with.
+#[derive(Clone, Copy)]
+pub(super) struct Fleetwide<'a> {
+    pub(super) common: &'a Common,
+    pub(super) reloads: &'a Reloads,
 }
 
-/// An order that another replica was given: whether it concerns this one, the event says.
-pub(super) fn heard(common: &Common, event: Event) {
-    let Event::Order {
-        from,
-        replicas,
-        what,
-        by,
-        reason,
-    } = event
-    else {
-        return;
-    };
-    let own = common.replica.as_str();
-    let is_meant = replicas.is_none_or(|names| names.iter().any(|name| name == own));
-    let is_printable = |text: &str| !text.chars().any(char::is_control);
-    let texts = [from.as_str(), &by, &reason];
-    if from == common.replica || !is_meant || !texts.into_iter().all(is_printable) {
-        return;
-    }
-    let outcome = check(common, &what).and_then(|()| carry_out(common, &what));
-    let (action, target) = match &what {
-        Directive::LogLevel(level) => ("log-level", format!("{level}, ordered through {from}")),
-        Directive::Drain => ("drain", format!("this replica, ordered through {from}")),
-    };
-    common.board.record(Entry {
-        at: logs::unix_millis(),
-        by,
-        action: action.to_owned(),
-        target,
-        reason,
-        result: outcome.map_or_else(|error| error.to_string(), |_| "ok".to_owned()),
-        ..Entry::default()
-    });
-}
-
-/// Whether it could be carried out: before anybody is told.
-fn check(common: &Common, what: &Directive) -> Result<(), OrderError> {
-    let Directive::LogLevel(filter) = what else {
-        return Ok(());
-    };
-    if common.level.is_none() {
-        let detail = "this process does not log for itself";
-        return Err(OrderError::Invalid(detail.to_owned()));
-    }
-    logs::check_level(filter).map_err(|error| OrderError::Invalid(error.to_string()))
-}
-
-fn carry_out(common: &Common, what: &Directive) -> Outcome {
-    match (what, &common.level) {
-        (Directive::LogLevel(filter), Some(level)) => {
-            let set = level.set(filter);
-            set.map_err(|error| OrderError::Invalid(error.to_string()))?;
-            tracing::info!(event = "log_level", level = %filter);
-            Ok(json!({ "level": level.get() }))
+impl Fleetwide<'_> {
+    /// Tells whom it concerns, and carries it out here if that is among them.
+    pub(super) async fn give(&self, store: &Store, what: Directive, of: Audience) -> Outcome {
+        let own = self.common.replica.as_str();
+        let (told, is_here) = match &of.replicas {
+            Replicas::This => return self.carry_out(&what).await,
+            Replicas::All => (None, true),
+            Replicas::These(names) => (Some(names.clone()), names.iter().any(|name| name == own)),
+        };
+        self.check(&what, is_here).await?;
+        let event = Event::Order {
+            from: self.common.replica.clone(),
+            replicas: told,
+            what: what.clone(),
+            by: of.by,
+            reason: of.reason,
+        };
+        store.publish(&event).await.map_err(unavailable)?;
+        if is_here {
+            return self.carry_out(&what).await;
         }
-        (Directive::LogLevel(filter), None) => Ok(json!({ "level": filter })),
-        (Directive::Drain, _) => {
-            common.drain.enter(Phase::Leave);
-            tracing::info!(event = "leaving");
-            Ok(json!({ "phase": "leaving" }))
+        Ok(json!({ "ordered": of.replicas.to_string() }))
+    }
+
+    /// An order that another replica was given: whether it concerns this one, the event says.
+    pub(super) fn heard(&self, event: Event) {
+        let Event::Order {
+            from,
+            replicas,
+            what,
+            by,
+            reason,
+        } = event
+        else {
+            return;
+        };
+        let own = self.common.replica.as_str();
+        let is_meant = replicas.is_none_or(|names| names.iter().any(|name| name == own));
+        let is_printable = |text: &str| !text.chars().any(char::is_control);
+        let texts = [from.as_str(), &by, &reason];
+        if from == self.common.replica || !is_meant || !texts.into_iter().all(is_printable) {
+            return;
+        }
+        let (action, target) = match &what {
+            Directive::LogLevel(level) => ("log-level", level.as_str()),
+            Directive::Drain => ("drain", "this replica"),
+            Directive::Reload => ("reload", "this replica"),
+        };
+        let entry = Entry {
+            at: logs::unix_millis(),
+            by,
+            action: action.to_owned(),
+            target: format!("{target}, ordered through {from}"),
+            reason,
+            ..Entry::default()
+        };
+        let board = &self.common.board;
+        match what {
+            Directive::LogLevel(level) => record(board, entry, self.set_level(&level)),
+            Directive::Drain => record(board, entry, self.leave()),
+            Directive::Reload => self.reload_later(entry),
         }
     }
+
+    /// A reload takes its time; meanwhile other orders are to be heard. As many wait as there are places with the reloader.
+    fn reload_later(&self, entry: Entry) {
+        let board = Arc::clone(&self.common.board);
+        match self.reloads.order(CAUSE) {
+            Ok(outcome) => {
+                tokio::spawn(async move {
+                    let outcome = outcome.await.unwrap_or(Err(ReloadError::Unable));
+                    record(&board, entry, reloaded(outcome));
+                });
+            }
+            Err(error) => record(&board, entry, reloaded(Err(error))),
+        }
+    }
+
+    /// Whether it could be carried out: before anybody is told.
+    async fn check(&self, what: &Directive, is_here: bool) -> Result<(), OrderError> {
+        match what {
+            Directive::LogLevel(_) if self.common.level.is_none() => Err(no_log()),
+            Directive::LogLevel(filter) => {
+                logs::check_level(filter).map_err(|error| invalid(&error))
+            }
+            Directive::Reload if is_here => {
+                self.reloads.check().await.map_err(|error| invalid(&error))
+            }
+            Directive::Reload | Directive::Drain => Ok(()),
+        }
+    }
+
+    async fn carry_out(&self, what: &Directive) -> Outcome {
+        match what {
+            Directive::LogLevel(filter) => self.set_level(filter),
+            Directive::Drain => self.leave(),
+            Directive::Reload => reloaded(self.reloads.ask(CAUSE).await),
+        }
+    }
+
+    fn set_level(&self, filter: &str) -> Outcome {
+        let level = self.common.level.as_ref().ok_or_else(no_log)?;
+        level.set(filter).map_err(|error| invalid(&error))?;
+        tracing::info!(event = "log_level", level = %filter);
+        Ok(json!({ "level": level.get() }))
+    }
+
+    fn leave(&self) -> Outcome {
+        self.common.drain.enter(Phase::Leave);
+        tracing::info!(event = "leaving");
+        Ok(json!({ "phase": "leaving" }))
+    }
+}
+
+fn record(board: &Board, entry: Entry, outcome: Outcome) {
+    let result = outcome.map_or_else(|error| error.to_string(), |_| "ok".to_owned());
+    board.record(Entry { result, ..entry });
+}
+
+fn reloaded(outcome: super::reload::Outcome) -> Outcome {
+    let waiting = outcome.map_err(|error| invalid(&error))?;
+    Ok(json!({ "reloaded": true, "needs_restart": waiting }))
+}
+
+fn no_log() -> OrderError {
+    invalid(&"this process does not log for itself")
+}
+
+fn invalid(error: &impl ToString) -> OrderError {
+    OrderError::Invalid(error.to_string())
 }

@@ -105,7 +105,12 @@ impl App {
         let metrics = given.metrics.clone().unwrap_or_else(Metrics::new);
         let export = config.traces.export.as_ref();
         let (traces, spans) = export
-            .map(|export| traces::queue(export.queue, Arc::clone(&metrics.trace_spans_dropped)))
+            .map(|export| {
+                traces::queue(
+                    export.queue,
+                    Arc::clone(&metrics.process.trace_spans_dropped),
+                )
+            })
             .unzip();
         let common = Common::new(config, given, metrics);
         // A store address that cannot work fails here, on the caller's thread, and not later on a worker's.
@@ -134,7 +139,7 @@ impl App {
             caps: Arc::clone(&caps),
             tls: tls.clone(),
         };
-        let (reloads, wishes) = reload::channel();
+        let (reloads, wishes) = reload::channel(given.source.clone());
         let (stop_background, stopped) = tokio::sync::oneshot::channel();
         let (stop_admin, admin_stopped) = tokio::sync::oneshot::channel();
         let tasks = background::Tasks {

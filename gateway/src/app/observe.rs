@@ -30,8 +30,8 @@ const REMOTE: [StoreError; 8] = [
 
 /// Counts every call to the store.
 pub(super) fn store(metrics: &Arc<Metrics>) -> Observer {
-    let durations = Op::ALL.map(|op| metrics.store_duration.with(&[op.label()]));
-    let operations = metrics.store_operations.clone();
+    let durations = Op::ALL.map(|op| metrics.store.duration.with(&[op.label()]));
+    let operations = metrics.store.operations.clone();
     // From the start: a counter that begins with the first failure shows no increase by it.
     for (op, error) in Op::ALL
         .iter()
@@ -58,12 +58,17 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
             for decision in Decision::ALL {
                 let count = totals.decisions(decision);
                 metrics
-                    .limit_decisions
+                    .limits
+                    .decisions
                     .with(&[policy, decision.label()])
                     .set(count);
             }
             for (by, count) in totals.local() {
-                metrics.limit_local.with(&[policy, by]).set(count);
+                metrics
+                    .limits
+                    .local_decisions
+                    .with(&[policy, by])
+                    .set(count);
             }
             let fates = [
                 ("leased", totals.leased),
@@ -71,7 +76,7 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
                 ("lost", totals.lost),
             ];
             for (fate, count) in fates {
-                metrics.lease_tokens.with(&[policy, fate]).set(count);
+                metrics.limits.lease_tokens.with(&[policy, fate]).set(count);
             }
         }
     });
@@ -81,9 +86,9 @@ pub(super) fn limits(metrics: &Metrics, shared: Arc<Shared>) {
 pub(super) fn cache(metrics: &Metrics, cache: Usage) {
     metrics.add_source(move |metrics| {
         let whole = |count: u64| i64::try_from(count).unwrap_or(i64::MAX);
-        metrics.cache_bytes.set(whole(cache.bytes()));
-        metrics.cache_entries.set(whole(cache.entries() as u64));
-        metrics.cache_evictions.set(cache.evictions());
+        metrics.cache.bytes.set(whole(cache.bytes()));
+        metrics.cache.entries.set(whole(cache.entries() as u64));
+        metrics.cache.evictions.set(cache.evictions());
     });
 }
 
@@ -94,9 +99,9 @@ pub(super) fn concurrency(live: &Live, metrics: &Metrics) {
         for (upstream, concurrency) in live.get().proxies.limited() {
             let labels = [upstream.as_str()];
             let set = |gauge: &Family<Gauge>, value| gauge.with(&labels).set(i64::from(value));
-            set(&metrics.upstream_in_flight, concurrency.held());
-            set(&metrics.upstream_queued, concurrency.waiting());
-            set(&metrics.upstream_limit, concurrency.limit());
+            set(&metrics.upstreams.in_flight, concurrency.held());
+            set(&metrics.upstreams.queued, concurrency.waiting());
+            set(&metrics.upstreams.concurrency_limit, concurrency.limit());
         }
     });
 }
@@ -115,8 +120,8 @@ pub(super) fn breaker(
         .upstreams
         .iter()
         .map(|one| (one.name.clone(), one.circuit.clone()));
-    let state = metrics.circuit_state.clone();
-    let transitions = metrics.circuit_transitions.clone();
+    let state = metrics.circuits.state.clone();
+    let transitions = metrics.circuits.transitions.clone();
     for upstream in &config.upstreams {
         begin(metrics, &upstream.name);
     }
@@ -147,11 +152,11 @@ pub(super) fn breaker(
 /// A circuit's series from the start and not from the first event on, or the first would be no increase.
 fn begin(metrics: &Metrics, upstream: &UpstreamName) {
     let upstream = upstream.as_str();
-    metrics.circuit_state.with(&[upstream]).set(0);
+    metrics.circuits.state.with(&[upstream]).set(0);
     for (from, to) in STATES.iter().flat_map(|from| STATES.map(|to| (*from, to))) {
         if from != to {
             let labels = [upstream, from.label(), to.label()];
-            let _ = metrics.circuit_transitions.with(&labels);
+            let _ = metrics.circuits.transitions.with(&labels);
         }
     }
 }
@@ -167,10 +172,10 @@ pub(super) fn exchange(metrics: &Metrics, before: &Common, after: &Common) {
     for upstream in &before.config.upstreams {
         if !is_in(after, &upstream.name) {
             let labels = [upstream.name.as_str()];
-            metrics.circuit_state.remove(&labels);
-            metrics.upstream_in_flight.remove(&labels);
-            metrics.upstream_queued.remove(&labels);
-            metrics.upstream_limit.remove(&labels);
+            metrics.circuits.state.remove(&labels);
+            metrics.upstreams.in_flight.remove(&labels);
+            metrics.upstreams.queued.remove(&labels);
+            metrics.upstreams.concurrency_limit.remove(&labels);
         }
     }
     endpoints::forget(metrics, &before.directory, &after.directory);

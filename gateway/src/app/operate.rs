@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use super::common::Common;
-use super::fleetwide;
+use super::fleetwide::Fleetwide;
 use super::live::Live;
 use super::purge;
 use super::reload::Reloads;
@@ -25,7 +25,8 @@ use crate::store::{Directive, Event, Store, StoreError};
 const AGAIN_AFTER: Duration = Duration::from_millis(250);
 
 /// Hears what operators ordered through any replica: buckets that were reset, and what concerns replicas.
-pub(super) async fn hear_orders(common: &Common, store: &Store) {
+pub(super) async fn hear_orders(common: &Common, store: &Store, reloads: &Reloads) {
+    let all = Fleetwide { common, reloads };
     let mut has_listened = false;
     loop {
         if let Ok(mut events) = store.subscribe().await {
@@ -38,7 +39,7 @@ pub(super) async fn hear_orders(common: &Common, store: &Store) {
                     Event::BucketForgotten { policy, client } => {
                         common.limiter.forget(&policy, &client);
                     }
-                    Event::Order { .. } => fleetwide::heard(common, event),
+                    Event::Order { .. } => all.heard(event),
                     // The breaker's and the cache's own.
                     Event::Circuit { .. }
                     | Event::TagPurged { .. }
@@ -58,17 +59,15 @@ pub(super) async fn carry_out(
     mut wishes: mpsc::Receiver<Wish>,
 ) {
     while let Some((order, answer)) = wishes.recv().await {
-        let outcome = match order {
-            Order::Reload => reload(reloads).await,
-            order => one(&live.get(), store, order).await,
-        };
+        let outcome = one(&live.get(), store, reloads, order).await;
         // An operator who has left hears nothing, and finds it in the audit.
         let _ = answer.send(outcome);
     }
     std::future::pending().await
 }
 
-async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
+async fn one(common: &Common, store: &Store, reloads: &Reloads, order: Order) -> Outcome {
+    let all = Fleetwide { common, reloads };
     match order {
         Order::Inspect { policy, client } => inspect(common, store, &policy, &client).await,
         Order::Refill { policy, client } => refill(common, store, &policy, &client).await,
@@ -79,19 +78,9 @@ async fn one(common: &Common, store: &Store, order: Order) -> Outcome {
             reason,
         } => circuit(common, store, &upstream.as_str().into(), to, &by, &reason).await,
         Order::Purge(what) => purge::purge(common, store, &what).await,
-        Order::LogLevel { level, of } => {
-            fleetwide::give(common, store, Directive::LogLevel(level), of).await
-        }
-        // Not an order to a configuration, but for another.
-        Order::Reload => Err(OrderError::Invalid("not here".to_owned())),
-        Order::Drain { of } => fleetwide::give(common, store, Directive::Drain, of).await,
-    }
-}
-
-async fn reload(reloads: &Reloads) -> Outcome {
-    match reloads.ask("api").await {
-        Ok(waiting) => Ok(json!({ "reloaded": true, "needs_restart": waiting })),
-        Err(error) => Err(OrderError::Invalid(error.to_string())),
+        Order::LogLevel { level, of } => all.give(store, Directive::LogLevel(level), of).await,
+        Order::Reload { of } => all.give(store, Directive::Reload, of).await,
+        Order::Drain { of } => all.give(store, Directive::Drain, of).await,
     }
 }
 

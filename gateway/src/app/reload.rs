@@ -55,14 +55,18 @@ struct Wish {
 
 /// Where reloads are asked for.
 #[derive(Clone, Debug)]
-pub struct Reloads(mpsc::Sender<Wish>);
+pub struct Reloads {
+    wishes: mpsc::Sender<Wish>,
+    source: Option<Source>,
+}
 
 /// Where they arrive.
 pub(super) struct Wishes(mpsc::Receiver<Wish>);
 
-pub(super) fn channel() -> (Reloads, Wishes) {
-    let (sender, receiver) = mpsc::channel(WAITING);
-    (Reloads(sender), Wishes(receiver))
+/// Reloads of what `source` leads to.
+pub(super) fn channel(source: Option<Source>) -> (Reloads, Wishes) {
+    let (wishes, receiver) = mpsc::channel(WAITING);
+    (Reloads { wishes, source }, Wishes(receiver))
 }
 
 impl Reloads {
@@ -72,9 +76,28 @@ impl Reloads {
     /// [`ReloadError`] says why everything is as it was before.
     pub async fn ask(&self, cause: &'static str) -> Outcome {
         let (answer, outcome) = oneshot::channel();
-        let sent = self.0.send(Wish { cause, answer }).await;
+        let sent = self.wishes.send(Wish { cause, answer }).await;
         sent.map_err(|_| ReloadError::Unable)?;
         outcome.await.unwrap_or(Err(ReloadError::Unable))
+    }
+
+    /// The same without waiting for a place: what comes of it arrives later.
+    pub(super) fn order(
+        &self,
+        cause: &'static str,
+    ) -> Result<oneshot::Receiver<Outcome>, ReloadError> {
+        let (answer, outcome) = oneshot::channel();
+        let sent = self.wishes.try_send(Wish { cause, answer });
+        sent.map_err(|_| ReloadError::Unable)?;
+        Ok(outcome)
+    }
+
+    /// Whether the configuration could be read: for who wants to know before others are told to.
+    pub(super) async fn check(&self) -> Result<(), ReloadError> {
+        let source = self.source.clone().ok_or(ReloadError::Unable)?;
+        let loading = tokio::task::spawn_blocking(move || config::load(&source));
+        loading.await.map_err(io::Error::from)??;
+        Ok(())
     }
 }
 
@@ -171,7 +194,7 @@ impl Reloader {
         let at = logs::unix_millis();
         let result = match outcome {
             Ok(waiting) => {
-                common.metrics.config_loaded_at.set(seconds(at));
+                common.metrics.process.config_loaded_at.set(seconds(at));
                 tracing::info!(event = "config_reloaded", cause, needs_restart = ?waiting);
                 "success"
             }
@@ -180,7 +203,7 @@ impl Reloader {
                 "failure"
             }
         };
-        common.metrics.config_reloads.with(&[result]).inc();
+        common.metrics.process.config_reloads.with(&[result]).inc();
         common.in_force.set(|view| {
             view.last_reload = Some(ReloadView {
                 at,

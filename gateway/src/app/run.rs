@@ -30,7 +30,7 @@ pub fn run(source: &Source) -> ExitCode {
         Err(problems) => return complain(BAD_CONFIGURATION, &problems),
     };
     let metrics = Metrics::new();
-    let logs = match logs::init(&config.log, metrics.log_lines_dropped.clone()) {
+    let logs = match logs::init(&config.log, metrics.process.log_lines_dropped.clone()) {
         Ok(logs) => logs,
         Err(error) => return complain(BAD_CONFIGURATION, &error),
     };

@@ -44,7 +44,7 @@ impl Denial {
     ) -> Option<Micros> {
         let more = cost.checked_sub(self.cost)?;
         let certain_until = match spec {
-            LimitSpec::TokenBucket(spec) => self.certain_until + spec.cost(more).to_duration(),
+            LimitSpec::TokenBucket(spec) => self.certain_until + spec.refund(more).to_duration(),
             LimitSpec::Window(_) | LimitSpec::Concurrency(_) => self.certain_until,
         };
         (now < certain_until).then(|| self.retry_after(spec, cost, full_at, now))

@@ -92,9 +92,19 @@ impl BucketSpec {
         Micros::new((tokens * self.refill.per().get()).div_ceil(self.refill.tokens()))
     }
 
-    /// Refill time of `tokens`, rounded down: what a give-back returns.
-    const fn refund(&self, tokens: u64) -> Micros {
+    /// Refill time of `tokens`, rounded down: what a give-back returns, and how long it certainly takes until they are there.
+    #[must_use]
+    pub const fn refund(&self, tokens: u64) -> Micros {
         Micros::new(tokens * self.refill.per().get() / self.refill.tokens())
+    }
+
+    /// What `wait`, the time until one more token can be granted, becomes when `returned` tokens of the debit just made go back: the
+    /// time until `returned` + 1 can be. The debit was rounded up and its return is rounded down, so it may be a microsecond longer.
+    #[must_use]
+    pub const fn wait_after_return(&self, wait: Micros, returned: u64) -> Micros {
+        let apart = self.refund(returned).get() + self.cost(1).get();
+        let together = self.cost(returned + 1).get();
+        wait.saturating_add(Micros::new(together.saturating_sub(apart)))
     }
 }
 
@@ -252,6 +262,30 @@ mod tests {
                 .granted,
             1
         );
+    }
+
+    #[test]
+    fn the_wait_after_a_return_is_true() {
+        for (tokens, taken) in (1..1_000).flat_map(|tokens| (1..=10).map(move |n| (tokens, n))) {
+            let rate = Rate::new(tokens, Micros::from_secs(1)).unwrap();
+            let spec = BucketSpec::new(10, rate).unwrap();
+            let mut bucket = Bucket::default();
+            bucket.take(&spec, Ask::exactly(taken), T0);
+            let denied = bucket.take(&spec, Ask::exactly(10), T0);
+            bucket.give_back(&spec, denied.granted, T0, Micros::ZERO, T0);
+            let wait = spec.wait_after_return(denied.retry_after, denied.granted);
+            let granted = |wait| {
+                let mut later = bucket;
+                let all = Ask::exactly(10);
+                later.take(&spec, all, T0.after(wait)).granted
+            };
+            let early = wait.saturating_sub(Micros::new(1));
+            assert_eq!(
+                (granted(early), granted(wait)),
+                (denied.granted, denied.granted + 1),
+                "{tokens}/s, {taken} taken before"
+            );
+        }
     }
 
     #[test]

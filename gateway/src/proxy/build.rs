@@ -248,7 +248,7 @@ fn target(
                 Ok(Share {
                     upstream: place(name)?,
                     weight: *weight,
-                    requests: metrics.split_requests.with(&labels),
+                    requests: metrics.http.split.with(&labels),
                 })
             };
             let shares: Result<Vec<_>, RouteError> = split.shares.iter().map(share).collect();

@@ -34,7 +34,7 @@ pub(super) struct UpstreamMetrics {
 
 impl UpstreamMetrics {
     pub(super) fn new(metrics: &Metrics, name: &str) -> Self {
-        let outcome = |label: &str| metrics.upstream_requests.with(&[name, label]);
+        let outcome = |label: &str| metrics.upstreams.requests.with(&[name, label]);
         let labels = [
             "connect_error",
             "connect_timeout",
@@ -46,11 +46,11 @@ impl UpstreamMetrics {
             "client_gone",
         ];
         Self {
-            duration: metrics.upstream_duration.with(&[name]),
+            duration: metrics.upstreams.duration.with(&[name]),
             ok: outcome("success"),
             failed: outcome("failure_status"),
             errors: labels.map(|label| (label, outcome(label))),
-            rejections: metrics.circuit_rejections.with(&[name]),
+            rejections: metrics.circuits.rejections.with(&[name]),
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) fn suits(request: &Request<RequestBody>) -> bool {
 
 impl Hedges {
     pub(super) fn new(metrics: &Metrics, route: &RouteName, settings: HedgeSettings) -> Self {
-        let outcome = |label| metrics.hedges.with(&[route.as_str(), label]);
+        let outcome = |label| metrics.http.hedges.with(&[route.as_str(), label]);
         Self {
             after: settings.after,
             most: settings.most,

@@ -71,7 +71,7 @@ impl Mirror {
         route: &str,
         metrics: &Metrics,
     ) -> Self {
-        let count = |result: &str| metrics.mirror_requests.with(&[route, result]);
+        let count = |result: &str| metrics.http.mirrored.with(&[route, result]);
         let counts = Counts {
             answered: count("answered"),
             failed: count("failed"),

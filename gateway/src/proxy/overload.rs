@@ -46,7 +46,12 @@ pub(super) enum Beside {
 
 impl Admission {
     pub(super) fn new(shared: &Shared, metrics: &Metrics, upstream: &UpstreamName) -> Self {
-        let counter = |reason| metrics.overload_refusals.with(&[upstream.as_str(), reason]);
+        let counter = |reason| {
+            metrics
+                .upstreams
+                .overload_refusals
+                .with(&[upstream.as_str(), reason])
+        };
         Self {
             whole: shared.whole().map(|concurrency| Whole {
                 concurrency: Arc::clone(concurrency),

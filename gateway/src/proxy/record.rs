@@ -49,9 +49,9 @@ impl RouteMetrics {
     pub(super) fn new(metrics: &Metrics, route: &RouteName) -> Self {
         Self {
             name: route.to_string(),
-            in_flight: metrics.in_flight.with(&[route.as_str()]),
-            duration: metrics.request_duration.with(&[route.as_str()]),
-            requests: metrics.requests.clone(),
+            in_flight: metrics.http.in_flight.with(&[route.as_str()]),
+            duration: metrics.http.duration.with(&[route.as_str()]),
+            requests: metrics.http.requests.clone(),
             known: RefCell::default(),
         }
     }

@@ -45,7 +45,11 @@ impl Serve {
             tls: entrance.tls.clone(),
             relays: Relays::new(settings.proxy_protocol.clone()),
             shed: Arc::clone(&entrance.shed),
-            unannounced: entrance.metrics.connections_ended.with(&["proxy_protocol"]),
+            unannounced: entrance
+                .metrics
+                .entrance
+                .connections_ended
+                .with(&["proxy_protocol"]),
             clear_http2: settings.http2.cleartext,
             header_timeout: settings.header_timeout,
             current,

@@ -51,7 +51,7 @@ impl Entrance {
         Self {
             signal,
             caps,
-            shed: metrics.connections_ended.with(&["cap"]),
+            shed: metrics.entrance.connections_ended.with(&["cap"]),
             metrics,
             tls,
         }

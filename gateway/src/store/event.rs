@@ -66,6 +66,8 @@ pub enum Directive {
     LogLevel(String),
     /// Leave rotation.
     Drain,
+    /// Read the configuration again.
+    Reload,
 }
 
 /// The wire form: one flat JSON object.

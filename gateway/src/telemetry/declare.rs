@@ -26,7 +26,7 @@ pub(super) fn single<M: Sample + 'static>(
     family::<M>(registry, name, help, &[]).with(&[])
 }
 
-/// Names are constants of `metrics.rs`; a clash is a mistake that `tests::everything_is_exposed` finds.
+/// Names are constants of `metrics/`; a clash is a mistake that `tests::everything_is_exposed` finds.
 pub(super) fn register(registry: &Registry, collector: impl Collector + 'static) {
     let registered = registry.register(Box::new(collector));
     debug_assert!(registered.is_ok(), "{registered:?}");

@@ -13,6 +13,7 @@ mod support;
 mod load;
 
 mod activation;
+mod fleet;
 mod reload;
 mod upgrade;
 mod watch;

@@ -6,6 +6,21 @@ import { launch, open } from "./browser.mjs";
 import { Fleet, eventually, sleep } from "./fleet.mjs";
 
 const TOKEN = "correct-horse-battery-staple";
+const CONFIG = `
+[[routes]]
+name = "proxy"
+path = "/proxy/{*path}"
+rewrite = "/{path}"
+upstream = "default"
+limits = ["per-client"]
+
+[[routes]]
+name = "kept"
+path = "/kept/{*path}"
+rewrite = "/{path}"
+upstream = "default"
+cache = { ttl = "1h" }
+`;
 let fleet, context;
 
 before(async () => {
@@ -13,7 +28,7 @@ before(async () => {
     CIRCUIT_BREAKER_FAILURE_THRESHOLD: "3",
     CIRCUIT_BREAKER_RESET_TIMEOUT_SECONDS: "600",
     RATE_LIMIT_CAPACITY: "100000",
-  });
+  }, async () => CONFIG);
   context = await launch();
 });
 
@@ -86,16 +101,21 @@ test("a circuit opened by real failures shows within a second on every replica's
   assert.deepEqual([page.wrong, other.wrong], [[], []]);
 });
 
-test("a circuit held open needs a reason, and says who holds it", async () => {
-  const page = await shown();
+test("a circuit held open on one replica's page makes the other refuse within a second; it needs a reason, and both say who holds it", async () => {
+  const [page, other] = [await shown(0), await shown(1)];
+  const asked = async () => (await fetch(`${fleet.gateways[1].proxy}/proxy/ok`)).status;
+  assert.equal(await asked(), 200);
   await page.getByRole("button", { name: "Hold open…" }).click();
   await page.getByRole("button", { name: "Hold open", exact: true }).click();
   assert.ok(await page.locator("#dialog").isVisible(), "a reason is required");
   await page.locator("#dialog-reason").fill("maintenance");
   await page.getByRole("button", { name: "Hold open", exact: true }).click();
-  await until(page, "#circuits .badge", /^Open · held$/);
-  await until(page, "#circuits .say", /“maintenance”/);
-  assert.equal((await fetch(`${fleet.gateways[1].proxy}/proxy/ok`)).status, 503);
+  await eventually("the other replica refuses", async () => (await asked()) === 503, 1_000);
+  for (const one of [page, other]) {
+    await until(one, "#circuits .badge", /^Open · held$/);
+    await until(one, "#circuits .say", /“maintenance”/);
+    await until(one, "#audit", /circuit\.open default.*“maintenance”/);
+  }
   await page.getByRole("button", { name: "Reset…" }).click();
   await page.getByRole("button", { name: "Reset", exact: true }).click();
   await until(page, "#circuits .badge", /^Closed$/);
@@ -107,6 +127,7 @@ test("a client's bucket can be looked up and filled", async () => {
   await page.getByLabel("Client to look up in per-client").fill("127.0.0.1");
   await page.getByRole("button", { name: "Look up" }).click();
   await until(page, "#limits .found", /127\.0\.0\.1 has .* tokens/);
+  await until(page, "#limits .badge", /^100.000, \+10\/min$/);
   await page.getByRole("button", { name: "Fill this bucket…" }).click();
   await page.getByRole("button", { name: "Fill", exact: true }).click();
   await until(page, "#audit", /limit\.reset per-client 127\.0\.0\.1/);
@@ -124,6 +145,50 @@ test("who has used most of a limit is listed, and looked up by a click", async (
     await stop();
   }
   assert.deepEqual(page.wrong, []);
+});
+
+test("what a route keeps is purged on every replica, for a reason that both write down", async () => {
+  const status = async (index) => (await fetch(`${fleet.gateways[index].proxy}/kept/users`)).headers.get("cache-status");
+  for (const index of [0, 1]) {
+    await status(index);
+    await eventually("it is kept", async () => / hit/.test((await status(index)).replaceAll(";", " ")));
+  }
+  const [page, other] = [await shown(0), await shown(1)];
+  const row = page.locator("#routes tr", { hasText: "/kept/{*path}" });
+  assert.equal(await page.locator("#routes").getByRole("button").count(), 1, "only where something is kept");
+  await row.getByRole("button", { name: "Purge…" }).click();
+  await until(page, "#dialog-title", /Purge what kept keeps/);
+  await page.getByRole("button", { name: "Purge", exact: true }).click();
+  assert.ok(await page.locator("#dialog").isVisible(), "a reason is required");
+  await page.locator("#dialog-reason").fill("wrong prices");
+  await page.getByRole("button", { name: "Purge", exact: true }).click();
+  await until(page, "#audit", /cache\.purge route kept.*“wrong prices”/);
+  await until(other, "#audit", /cache\.purge route kept.*“wrong prices”/);
+  assert.match(await status(0), /fwd=/, "asked for anew");
+  assert.deepEqual([page.wrong, other.wrong], [[], []]);
+});
+
+test("a configuration is read again on every replica, and mistakes in it are shown", async () => {
+  const page = await shown();
+  const reload = async () => {
+    await page.locator("#config-of").selectOption("all");
+    await page.getByRole("button", { name: "Reload…" }).click();
+    await page.getByRole("button", { name: "Reload", exact: true }).click();
+  };
+  await page.getByRole("button", { name: "Configuration" }).click();
+  await until(page, "#config-since", /In force since \d/);
+  fleet.write(`${CONFIG}\n[[routes]]\nname = "new"\npath = "/new"\nrespond = { status = 204 }\n`);
+  await reload();
+  await until(page, "#config-text", /name = "new"/);
+  await eventually("it is in force on the other replica", async () => (await fetch(`${fleet.gateways[1].proxy}/new`)).status === 204);
+  await eventually("each replica's entry", async () => (await page.locator("#audit li", { hasText: "reload" }).count()) === 2);
+  fleet.write(`${CONFIG}\nnonsense = 1\n`);
+  await reload();
+  await until(page, "#dialog-wrong", /nonsense/);
+  await page.locator("#dialog-cancel").click();
+  await page.locator("#config-close").click();
+  fleet.write(CONFIG);
+  assert.deepEqual(page.wrong.filter((one) => !one.includes("400")), []);
 });
 
 test("endpoints say how they fare", async () => {
@@ -164,6 +229,8 @@ test("nothing overflows on a phone, and colours can be chosen", async () => {
   await page.setViewportSize({ width: 360, height: 740 });
   await sleep(100);
   assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0);
+  // Nor is anything of a table hidden beyond its card.
+  assert.deepEqual(await page.evaluate(() => [...document.querySelectorAll(".scroll")].filter((one) => one.scrollWidth > one.clientWidth).length), 0);
   const paper = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
   const before = await paper();
   await page.locator("#theme").click();

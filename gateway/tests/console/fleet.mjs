@@ -1,7 +1,7 @@
 // A fleet as in production, on free ports: Redis, a mock upstream, gateway processes. Everything started is stopped by handle.
 
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -36,25 +36,49 @@ export class Fleet {
   children = [];
   folder = mkdtempSync(join(tmpdir(), "gateway-console-"));
 
-  static async start(replicas = 2, variables = {}) {
+  /** `file` makes a configuration in TOML, with upstreams of its own if it likes. What it leaves out, the variables below say. */
+  static async start(replicas = 2, variables = {}, file = async () => "") {
     const fleet = new Fleet();
-    fleet.redisPort = await freePort();
-    fleet.run("redis-server", ["--port", fleet.redisPort, "--save", "", "--dir", fleet.folder], {});
-    fleet.mock = `http://127.0.0.1:${await freePort()}`;
-    fleet.run(join(BIN, "upstream-mock"), ["--listen", fleet.mock.slice(7)], {});
-    await eventually("the mock answers", async () => (await fetch(`${fleet.mock}/ok`)).ok);
-    fleet.gateways = [];
-    for (let index = 0; index < replicas; index++) fleet.gateways.push(await fleet.gateway(index, variables));
+    try {
+      await fleet.begin(replicas, variables, file);
+    } catch (error) {
+      await fleet.stop();
+      throw error;
+    }
+    return fleet;
+  }
+
+  async begin(replicas, variables, file) {
+    this.redisPort = await freePort();
+    this.run("redis-server", ["--port", this.redisPort, "--save", "", "--dir", this.folder], {});
+    this.mock = await this.upstream();
+    this.write(await file(this));
+    this.gateways = [];
+    for (let index = 0; index < replicas; index++) this.gateways.push(await this.gateway(index, variables));
     await eventually("every replica sees all", async () => {
-      const counts = await Promise.all(fleet.gateways.map(async ({ admin }) => (await (await fetch(`${admin}/api/v1/fleet`)).json()).replicas.length));
+      const counts = await Promise.all(this.gateways.map(async ({ admin }) => (await (await fetch(`${admin}/api/v1/fleet`)).json()).replicas.length));
       return counts.every((count) => count === replicas);
     });
-    return fleet;
+  }
+
+  /** Another mock; resolves to its address. */
+  async upstream() {
+    const mock = `http://127.0.0.1:${await freePort()}`;
+    this.run(join(BIN, "upstream-mock"), ["--listen", mock.slice(7)], {});
+    await eventually("the mock answers", async () => (await fetch(`${mock}/ok`)).ok);
+    return mock;
+  }
+
+  /** Writes the configuration of all; read again by whoever is told to. */
+  write(file) {
+    writeFileSync(join(this.folder, "gateway.toml"), file);
   }
 
   async gateway(index, variables) {
     const [proxy, admin] = [await freePort(), await freePort()];
     this.run(join(BIN, "gateway"), [], {
+      GATEWAY_CONFIG: join(this.folder, "gateway.toml"),
+      GATEWAY__SERVER__WATCH_CONFIG: "false",
       UPSTREAM_URL: this.mock,
       REDIS_URL: `redis://127.0.0.1:${this.redisPort}`,
       GATEWAY__SERVER__LISTEN: `127.0.0.1:${proxy}`,

@@ -6,13 +6,45 @@ import { Fleet, sleep } from "./fleet.mjs";
 const folder = process.argv[2] ?? new URL("../../../docs/images/", import.meta.url).pathname;
 const seconds = Number(process.argv[3] ?? 75);
 
-const fleet = await Fleet.start(3, {
-  RATE_LIMIT_CAPACITY: "4000", RATE_LIMIT_REFILL_RATE: "60", RATE_LIMIT_REFILL_INTERVAL_SECONDS: "1",
-  CIRCUIT_BREAKER_FAILURE_THRESHOLD: "5", CIRCUIT_BREAKER_RESET_TIMEOUT_SECONDS: "10", GATEWAY__LIMITS__PER_CLIENT__LEASE_LIFETIME: "200ms",
-});
+const config = ({ mock }, steady) => `
+[limits.per-client]
+capacity = 20000
+refill = "60/1s"
+lease_lifetime = "200ms"
+
+[limits.checkout]
+algorithm = "sliding_window"
+limit = 300
+window = "10s"
+
+[upstreams.orders]
+endpoints = ["${mock}"]
+circuit = { failures = 5, reset = "10s" }
+
+[upstreams.catalogue]
+endpoints = ["${steady[0]}", "${steady[1]}"]
+
+[[routes]]
+name = "orders"
+path = "/orders/{*path}"
+rewrite = "/{path}"
+upstream = "orders"
+limits = ["per-client", "checkout"]
+
+[[routes]]
+name = "catalogue"
+path = "/catalogue/{*path}"
+rewrite = "/{path}"
+upstream = "catalogue"
+limits = ["per-client"]
+cache = { ttl = "1s" }
+`;
+
+const fleet = await Fleet.start(3, { UPSTREAM_URL: undefined }, async (one) => config(one, [await one.upstream(), await one.upstream()]));
 const context = await launch();
 try {
-  const stop = fleet.load(160);
+  const loads = [fleet.load(36, "/orders/ok"), fleet.load(110, "/catalogue/users?page=1"), fleet.load(24, "/catalogue/slow?ms=12")];
+  const stop = () => Promise.all(loads.map((end) => end()));
   await sleep(seconds * 400);
   await fleet.failing(true);
   await sleep(seconds * 120);
@@ -20,7 +52,8 @@ try {
   await sleep(seconds * 300);
   for (const [path, body] of [
     ["limits/per-client/reset", { client: "198.51.100.7", author: "mara", reason: "ticket 4711: bursts are agreed" }],
-    ["circuits/default/reset", { author: "jon", reason: "the upstream was rolled back" }],
+    ["circuits/orders/reset", { author: "jon", reason: "the upstream was rolled back" }],
+    ["cache/purge", { route: "catalogue", author: "mara", reason: "wrong prices" }],
   ]) {
     await fetch(`${fleet.gateways[1].admin}/api/v1/${path}`, { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body) });
     await sleep(1_500);

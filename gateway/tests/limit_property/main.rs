@@ -17,7 +17,7 @@ mod windows;
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -30,14 +30,17 @@ use gateway::policy::units::{Micros, Rate};
 use gateway::store::settings::{Settings, StoreUrl};
 use gateway::store::{Health, Store, op};
 use redis::Script;
-use support::redis::Server;
+use support::redis::{PATIENCE, Server};
 use tokio::runtime::Builder;
 use tokio::task::LocalSet;
 use tokio::time::{Instant, sleep};
 
-/// How long each random fleet runs.
+/// How long each random fleet runs at least.
 const RUN: Duration = Duration::from_millis(700);
+/// How many of them at least; more where a busy machine lets each do little.
 const FLEETS: u64 = 16;
+/// What they must have been admitted together to have put the promise to the test.
+const ENOUGH: usize = 1_000;
 
 /// A fleet, all of it decided by a seed.
 #[derive(Clone, Debug)]
@@ -104,23 +107,23 @@ impl Fleet {
     }
 
     /// Every replica at once, each on a thread of its own; then everything that was admitted.
-    fn run(&self, url: &str) -> Vec<Admission> {
+    fn run(&self, url: &str, watch: &Watch) -> Vec<Admission> {
         let begun = Instant::now();
         std::thread::scope(|scope| {
             let replicas: Vec<_> = (0..self.replicas)
-                .map(|replica| scope.spawn(move || self.replica(url, replica, begun)))
+                .map(|replica| scope.spawn(move || self.replica(url, replica, begun, watch)))
                 .collect();
             let logs = replicas.into_iter().map(|replica| replica.join().unwrap());
             logs.flatten().collect()
         })
     }
 
-    fn replica(&self, url: &str, replica: u64, begun: Instant) -> Vec<Admission> {
+    fn replica(&self, url: &str, replica: u64, begun: Instant, watch: &Watch) -> Vec<Admission> {
         let runtime = Builder::new_current_thread().enable_all().build().unwrap();
         let rng = Rng::with_seed(self.seed * 100 + replica);
         LocalSet::new().block_on(&runtime, async {
             let near = Near::new(self, url);
-            near.act(self, rng, begun).await
+            near.act(self, rng, begun, watch).await
         })
     }
 }
@@ -149,9 +152,15 @@ impl Near {
     }
 
     /// Bursts, requests in turn and pauses, as the dice say.
-    async fn act(&self, fleet: &Fleet, mut rng: Rng, begun: Instant) -> Vec<Admission> {
+    async fn act(
+        &self,
+        fleet: &Fleet,
+        mut rng: Rng,
+        begun: Instant,
+        watch: &Watch,
+    ) -> Vec<Admission> {
         let mut log = Vec::new();
-        while begun.elapsed() < RUN {
+        while begun.elapsed() < RUN || !watch.has_seen(begun) {
             let (client, cost) = (rng.u32(..fleet.clients), rng.u64(1..=fleet.dearest));
             let requests = rng.usize(1..30);
             if rng.bool() {
@@ -208,47 +217,57 @@ fn worst_excess(bucket: &BucketSpec, slack: Micros, log: &[Admission]) -> i128 {
     worst
 }
 
-/// Looks at the keys of a fleet until told to stop: each must live at least until its bucket is full. Tells how many it saw.
-async fn watch_expiry(url: &str, fleet: &Fleet, stop: &AtomicBool) -> u64 {
-    let script = Script::new(
-        "local time = redis.call('TIME') \
-         return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), time[1] * 1000000 + time[2]}",
-    );
-    let client = redis::Client::open(url).unwrap();
-    let mut connection = client.get_multiplexed_async_connection().await.unwrap();
-    let mut seen = 0;
-    while !stop.load(Ordering::Relaxed) {
-        for client in 0..fleet.clients {
-            let key = format!("{}:v1:limit:{{limit:{client}}}", fleet.prefix());
-            let (full_at, left, now): (Option<u64>, i64, u64) =
-                script.key(key).invoke_async(&mut connection).await.unwrap();
-            let Some(full_at) = full_at else { continue };
-            let left = u64::try_from(left).expect("a key without expiry");
-            assert!(now + left * 1_000 >= full_at, "{fleet:?}: {left} ms left");
-            seen += 1;
-        }
-        sleep(Duration::from_millis(3)).await;
+/// Whoever looks at the keys of a fleet while it runs.
+#[derive(Default)]
+struct Watch {
+    /// Keys looked at.
+    seen: AtomicU64,
+    stop: AtomicBool,
+}
+
+impl Watch {
+    /// Whether any key was looked at yet. A fleet that begun long ago is not to run for ever.
+    fn has_seen(&self, begun: Instant) -> bool {
+        assert!(begun.elapsed() < PATIENCE, "no key was ever looked at");
+        self.seen.load(Ordering::Relaxed) > 0
     }
-    seen
+
+    /// Looks at the keys until told to stop: each must live at least until its bucket is full.
+    async fn expiry(&self, url: &str, fleet: &Fleet) {
+        let script = Script::new(
+            "local time = redis.call('TIME') \
+             return {redis.call('GET', KEYS[1]), redis.call('PTTL', KEYS[1]), time[1] * 1000000 + time[2]}",
+        );
+        let client = redis::Client::open(url).unwrap();
+        let mut connection = client.get_multiplexed_async_connection().await.unwrap();
+        while !self.stop.load(Ordering::Relaxed) {
+            for client in 0..fleet.clients {
+                let key = format!("{}:v1:limit:{{limit:{client}}}", fleet.prefix());
+                let (full_at, left, now): (Option<u64>, i64, u64) =
+                    script.key(key).invoke_async(&mut connection).await.unwrap();
+                let Some(full_at) = full_at else { continue };
+                let left = u64::try_from(left).expect("a key without expiry");
+                assert!(now + left * 1_000 >= full_at, "{fleet:?}: {left} ms left");
+                self.seen.fetch_add(1, Ordering::Relaxed);
+            }
+            sleep(Duration::from_millis(3)).await;
+        }
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 1)]
 async fn random_fleets_keep_the_bound_over_every_interval() {
     let server = Server::start().await;
-    let mut admissions = 0;
-    for seed in 0..FLEETS {
+    let begun = Instant::now();
+    let (mut seed, mut admissions) = (0, 0);
+    while seed < FLEETS || admissions < ENOUGH {
+        assert!(
+            begun.elapsed() < PATIENCE * 8,
+            "{admissions}: nothing was put to the test"
+        );
         let fleet = Fleet::random(seed);
-        let stop = AtomicBool::new(false);
-        let url = server.url();
-        let watching = watch_expiry(&url, &fleet, &stop);
-        let running = async {
-            let (fleet, url) = (fleet.clone(), url.clone());
-            let log = tokio::task::spawn_blocking(move || fleet.run(&url)).await;
-            stop.store(true, Ordering::Relaxed);
-            log.unwrap()
-        };
-        let (seen, log) = tokio::join!(watching, running);
-        assert!(seen > 0, "{fleet:?}: no key was ever looked at");
+        seed += 1;
+        let log = watched(&fleet, &server.url()).await;
         for client in 0..fleet.clients {
             let of_client = log.iter().filter(|admission| admission.client == client);
             let log: Vec<_> = of_client.copied().collect();
@@ -257,10 +276,18 @@ async fn random_fleets_keep_the_bound_over_every_interval() {
             admissions += log.len();
         }
     }
-    assert!(
-        admissions > 1_000,
-        "{admissions}: nothing was put to the test"
-    );
+}
+
+/// Everything that was admitted to a fleet, its keys looked at meanwhile.
+async fn watched(fleet: &Fleet, url: &str) -> Vec<Admission> {
+    let watch = Arc::new(Watch::default());
+    let running = async {
+        let (fleet, url, seen) = (fleet.clone(), url.to_owned(), Arc::clone(&watch));
+        let log = tokio::task::spawn_blocking(move || fleet.run(&url, &seen)).await;
+        watch.stop.store(true, Ordering::Relaxed);
+        log.unwrap()
+    };
+    tokio::join!(watch.expiry(url, fleet), running).1
 }
 
 #[test]

@@ -153,29 +153,36 @@ impl Reference {
 
 struct Remote {
     connection: MultiplexedConnection,
-    script: redis::Script,
+    script: &'static str,
     key: String,
 }
 
 impl Remote {
-    fn call(
-        &self,
+    /// The script's answer, and for how many milliseconds the key is kept. Then it is kept for good: the history has a time of its own,
+    /// and a key must not go because the machine was busy elsewhere.
+    async fn call<T: redis::FromRedisValue>(
+        &mut self,
         verb: &str,
         spec: &WindowSpec,
-        a: u64,
-        b: u64,
+        (a, b): (u64, u64),
         now: StoreTime,
-    ) -> redis::ScriptInvocation<'_> {
-        let mut call = self.script.key(&self.key);
+    ) -> (T, i64) {
+        let mut call = redis::pipe();
+        call.atomic()
+            .cmd("EVAL")
+            .arg(self.script)
+            .arg(1)
+            .arg(&self.key);
         call.arg(verb).arg(spec.limit()).arg(spec.window().get());
         call.arg(a).arg(b).arg(now.get());
-        call
+        call.cmd("PTTL").arg(&self.key);
+        call.cmd("PERSIST").arg(&self.key).ignore();
+        call.query_async(&mut self.connection).await.unwrap()
     }
 
-    async fn take(&mut self, spec: &WindowSpec, batch: Batch, now: StoreTime) -> [u64; 5] {
-        let mut connection = self.connection.clone();
-        let call = self.call("take", spec, batch.requests, batch.cost, now);
-        call.invoke_async(&mut connection).await.unwrap()
+    async fn take(&mut self, spec: &WindowSpec, batch: Batch, now: StoreTime) -> ([u64; 5], i64) {
+        let asked = (batch.requests, batch.cost);
+        self.call("take", spec, asked, now).await
     }
 
     async fn give_back(
@@ -185,15 +192,8 @@ impl Remote {
         at: StoreTime,
         now: StoreTime,
     ) -> bool {
-        let mut connection = self.connection.clone();
-        let call = self.call("give_back", spec, tokens, at.get(), now);
-        call.invoke_async(&mut connection).await.unwrap()
-    }
-
-    async fn lives_for(&mut self) -> i64 {
-        let mut pttl = redis::cmd("PTTL");
-        let pttl = pttl.arg(&self.key);
-        pttl.query_async(&mut self.connection).await.unwrap()
+        let asked = (tokens, at.get());
+        self.call("give_back", spec, asked, now).await.0
     }
 }
 
@@ -224,11 +224,11 @@ async fn same_answers(
             }
             Step::Take(batch) => {
                 let here = state.take(&spec, batch, now);
-                prop_assert_eq!(remote.take(&spec, batch, now).await, numbers(&here));
+                let (there, lives_for) = remote.take(&spec, batch, now).await;
+                prop_assert_eq!(there, numbers(&here));
                 if here.granted > 0 {
                     grants.push(now);
                     let needed = here.full_after.get().div_ceil(1_000);
-                    let lives_for = remote.lives_for().await;
                     prop_assert!(
                         u64::try_from(lives_for).is_ok_and(|lives_for| lives_for >= needed),
                         "kept for {} ms, needed for {} ms",
@@ -357,7 +357,7 @@ fn what_was_noted_under_a_larger_limit_is_given_back_whole() {
     for counting in ALL {
         let mut remote = Remote {
             connection: connection.clone(),
-            script: redis::Script::new(script(counting)),
+            script: script(counting),
             key: format!("smaller:{counting:?}"),
         };
         let spec = WindowSpec::new(counting, 4, Micros::from_millis(56_000)).unwrap();
@@ -384,7 +384,7 @@ fn the_scripts_of_windows_decide_as_the_policy_does() {
     for counting in ALL {
         let remote = RefCell::new(Remote {
             connection: connection.clone(),
-            script: redis::Script::new(script(counting)),
+            script: script(counting),
             key: String::new(),
         });
         let cases = RefCell::new(0);
@@ -409,7 +409,7 @@ async fn numbers_as_large_as_a_limit_may_be_stay_exact() {
         let spec = WindowSpec::new(counting, limit, day).unwrap();
         let mut remote = Remote {
             connection: client.get_multiplexed_async_connection().await.unwrap(),
-            script: redis::Script::new(script(counting)),
+            script: script(counting),
             key: format!("{counting:?}"),
         };
         let mut state = State::new(counting);
@@ -422,7 +422,7 @@ async fn numbers_as_large_as_a_limit_may_be_stay_exact() {
         ] {
             let now = T0.after(Micros::new(later));
             let here = state.take(&spec, Batch::one(cost), now);
-            let there = remote.take(&spec, Batch::one(cost), now).await;
+            let (there, _) = remote.take(&spec, Batch::one(cost), now).await;
             assert_eq!(there, numbers(&here), "{counting:?} {later} {cost}");
         }
     }

@@ -270,10 +270,12 @@ async fn throughput(stage: &Stage<'_>, table: &mut Table) -> Result<(), Failure>
     let outcome = load.run(connections).await?;
     let rate = outcome.samples.len() as f64 / outcome.took.as_secs_f64();
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let figure = format!(
-        "requests per second of {} replicas, the load and the upstream on {cores} cores",
-        stage.replicas.len()
-    );
+    let replicas = match stage.replicas.len() {
+        1 => "one replica".to_owned(),
+        count => format!("{count} replicas"),
+    };
+    let figure =
+        format!("requests per second of {replicas}, the load and the upstream on {cores} cores");
     table.note(&figure, &format!("{rate:.0}"));
     Ok(())
 }

@@ -55,7 +55,10 @@ impl Api {
                 let of = self.audience(&words, &by).await?;
                 ("drain", of.replicas.to_string(), Order::Drain { of })
             }
-            ["reload"] => ("reload", "this replica".to_owned(), Order::Reload),
+            ["reload"] => {
+                let of = self.audience(&words, &by).await?;
+                ("reload", of.replicas.to_string(), Order::Reload { of })
+            }
             _ => return Ok(None),
         };
         let outcome = self.orders.give(order).await;

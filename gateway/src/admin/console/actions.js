@@ -92,6 +92,15 @@ export function purge(route) {
   });
 }
 
+export function reload(everywhere) {
+  return ask({
+    title: "Read the configuration again",
+    text: `${everywhere ? "Every replica reads its own files." : "This replica reads its files."} With mistakes in them everything stays as it is. No request is lost.`,
+    confirm: "Reload",
+    act: (said) => post("reload", { ...said, ...(everywhere ? { replicas: "all" } : {}) }),
+  });
+}
+
 export function drain(replica) {
   return ask({
     title: `Take ${replica} out of rotation`,

@@ -61,6 +61,20 @@ export function rate(number) {
   return number >= 10 || number === 0 ? number.toFixed(0) : number.toFixed(1);
 }
 
+const SECONDS = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 };
+
+/** How fast something comes, from "3/50ms" to "60/s": in the shortest of people's units in which it is one or more. */
+export function pace(text) {
+  const [, much, spans, unit] = /^([\d.]+)\/([\d.]+)(ms|s|m|h|d)$/.exec(text) ?? [];
+  if (!much) return text;
+  const perSecond = much / (spans * SECONDS[unit]);
+  for (const [name, seconds] of [["s", 1], ["min", 60], ["h", 3600], ["day", 86400]]) {
+    const number = perSecond * seconds;
+    if (number >= 0.999) return `${Number(number.toFixed(2))}/${name}`;
+  }
+  return text;
+}
+
 export function share(part, whole) {
   return whole > 0 ? Math.min(100, (100 * part) / whole) : 0;
 }

@@ -1,6 +1,6 @@
 // The page: a line to the gateway, and what to redraw when something comes in.
 
-import { $, say, rate, millis } from "./dom.js";
+import { $, say, clock, rate, millis } from "./dom.js";
 import { chart } from "./chart.js";
 import * as api from "./api.js";
 import * as actions from "./actions.js";
@@ -69,13 +69,24 @@ $("#level").addEventListener("submit", (event) => {
   event.preventDefault();
   actions.logLevel($("#level-value").value, $("#level-of").value === "all");
 });
-$("#show-config").addEventListener("click", async () => {
+async function config() {
   try {
-    say($("#config-text"), (await api.get("config")).toml);
+    const { toml, loaded_at: at, needs_restart: waiting, last_reload: last } = await api.get("config");
+    say($("#config-text"), toml);
+    say($("#config-since"), `In force since ${clock(at)}.${waiting.length ? ` Waiting for a restart: ${waiting.join(", ")}.` : ""}`);
+    say($("#config-wrong"), last?.error ? `Reading it again failed at ${clock(last.at)}, and changed nothing:\n${last.error}` : "");
   } catch (error) {
-    say($("#config-text"), error.message);
+    say($("#config-wrong"), error.message);
   }
+}
+$("#show-config").addEventListener("click", async () => {
+  await config();
   $("#config").showModal();
+});
+$("#config-reload").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  await actions.reload($("#config-of").value === "all");
+  await config();
 });
 $("#config-close").addEventListener("click", () => $("#config").close());
 

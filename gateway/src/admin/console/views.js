@@ -1,6 +1,6 @@
 // From the picture of the fleet to the page.
 
-import { $, h, svg, keyed, say, rate, share, percent, millis, fine, count, span, clock } from "./dom.js";
+import { $, h, svg, keyed, say, rate, share, percent, millis, fine, count, span, clock, pace } from "./dom.js";
 import { strip } from "./chart.js";
 import * as actions from "./actions.js";
 import { get } from "./api.js";
@@ -127,7 +127,7 @@ function makeLimit({ name, key }) {
 
 // What a limit allows, in a few words.
 function terms(one) {
-  if (one.refill) return `${count(one.capacity)}, +${one.refill}`;
+  if (one.refill) return `${count(one.capacity)}, +${pace(one.refill)}`;
   return one.window ? `${count(one.capacity)} per ${one.window}` : `${count(one.capacity)} in flight`;
 }
 
@@ -149,6 +149,8 @@ function updateLimit(card, one) {
   const leased = totals.leased ?? 0;
   const unused = (totals.given_back ?? 0) + (totals.lost ?? 0);
   hottest(card, one);
+  // Only token buckets are leased.
+  meters[1].hidden = leased === 0;
   meter(meters[1], leased, 100 - share(unused, leased), `${percent(100 - share(unused, leased))} % of ${count(leased)}`);
 }
 
@@ -180,10 +182,12 @@ function showBucket(found, policy, bucket, again) {
     h("div", { className: "buttons" }, h("button", { type: "button", className: "quiet", onclick: async () => (await actions.resetBucket(policy, bucket.client)) && again() }, "Fill this bucket…")));
 }
 
+// Each cell knows its column's name: on a phone there is no line of names above it.
 function rows(id, items, key, cells) {
+  const names = [...$(`${id} thead tr`).children].map((one) => one.textContent);
   keyed($(`${id} tbody`), items, key, () => h("tr"), (row, item) => {
     keyed(row, cells(item).map((cell, index) => ({ cell, index })), (one) => one.index,
-      ({ cell }) => h("td", { className: cell.n ? "n" : "" }),
+      ({ cell, index }) => h("td", { className: cell.n ? "n" : cell.node ? "do" : cell.list || cell.code ? "long" : "", "data-name": names[index] }),
       (element, { cell }) => {
         if (cell.node) {
           if (!element.firstChild) element.append(cell.node());

@@ -161,12 +161,15 @@ impl Entry {
     }
 
     /// Denies the requests that a debit did not stretch to. What it left over returns to the bucket, so that the cheapest
-    /// request the bucket cannot pay for costs one token more than that, and `retry_after` is about that one token. The others
-    /// grant whole requests, and it is about one more of those.
+    /// request the bucket cannot pay for costs one token more than that, and the wait is for that many. The others grant whole
+    /// requests, and it is about one more of those.
     fn refuse(&mut self, policy: &Policy, answer: &Answer, left: u64, refused: Vec<Waiter>) {
         let cost_of_each = refused.first().map_or(1, |waiter| waiter.cost);
         let (cost, retry_after) = match policy.spec() {
-            LimitSpec::TokenBucket(_) => (left + 1, answer.taken.retry_after),
+            LimitSpec::TokenBucket(spec) => {
+                let wait = spec.wait_after_return(answer.taken.retry_after, left);
+                (left + 1, wait)
+            }
             LimitSpec::Window(_) => (cost_of_each, answer.taken.retry_after),
             LimitSpec::Concurrency(_) => (cost_of_each, ASK_AGAIN),
         };

@@ -98,7 +98,13 @@ fn way(settings: &AuthSettings, tools: &Tools<'_>) -> Result<Way, RouteError> {
 }
 
 fn counted<T>(settings: &AuthSettings, tools: &Tools<'_>, way: T) -> Rc<Counted<T>> {
-    let count = |result| tools.metrics.auth_decisions.with(&[&settings.name, result]);
+    let count = |result| {
+        tools
+            .metrics
+            .entrance
+            .auth_decisions
+            .with(&[&settings.name, result])
+    };
     Rc::new(Counted {
         way,
         challenge: challenge(&settings.name, &settings.kind),

@@ -104,7 +104,7 @@ impl Reads {
             variants: settings.variants,
         };
         let results =
-            Outcome::ALL.map(|one| metrics.cache_requests.with(&[route.as_str(), one.label()]));
+            Outcome::ALL.map(|one| metrics.cache.requests.with(&[route.as_str(), one.label()]));
         Self {
             settings: settings.clone(),
             class,

@@ -258,3 +258,61 @@ impl Refusal {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::policy::units::Micros;
+
+    /// One of each. A new one does not compile before it has an arm below; then it belongs into this list.
+    fn every() -> Vec<Refusal> {
+        let faults = [
+            Fault::Malformed(""),
+            Fault::UnknownCoding,
+            Fault::UriTooLong,
+            Fault::HeadTooLarge,
+            Fault::SlowHead,
+            Fault::BodyTooLarge,
+            Fault::SlowBody,
+        ];
+        let mut all = vec![
+            Refusal::NoRoute,
+            Refusal::MethodNotAllowed(http::HeaderValue::from_static("GET")),
+            Refusal::BadRequest(""),
+            Refusal::Expectation,
+            Refusal::NotImplemented(""),
+            Refusal::Unauthorized(Vec::new()),
+            Refusal::Forbidden(None),
+            Refusal::Undecided,
+            Refusal::Limited {
+                policies: Vec::new(),
+                retry_after: Micros::ZERO,
+            },
+            Refusal::CircuitOpen {
+                retry_after: Micros::ZERO,
+            },
+            Refusal::NoEndpoint,
+            Refusal::OnlyIfCached,
+            Refusal::ConnectFailed,
+            Refusal::TlsFailed,
+            Refusal::BadCertificate,
+            Refusal::BrokenResponse,
+            Refusal::AmbiguousResponse,
+            Refusal::UpstreamTimeout,
+            Refusal::Overloaded,
+            Refusal::UpstreamBusy,
+        ];
+        all.extend(faults.map(Refusal::Faulty));
+        all
+    }
+
+    #[test]
+    fn the_runbook_explains_each() {
+        let runbook = include_str!("../../../../docs/operations.md");
+        for refusal in every() {
+            let Shape { status, label, .. } = refusal.shape();
+            let row = format!("| {} | `{label}` |", status.as_u16());
+            assert!(runbook.contains(&row), "docs/operations.md has no {row}");
+        }
+    }
+}

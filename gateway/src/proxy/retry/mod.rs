@@ -45,7 +45,7 @@ impl Retries {
     /// The retries of a route that has a budget because it makes more than one attempt.
     pub(super) fn new(metrics: &Metrics, route: &RouteSettings, budget: Arc<Budget>) -> Self {
         let name = route.name.as_str();
-        let counter = |reason: &str| metrics.retries.with(&[name, reason]);
+        let counter = |reason: &str| metrics.http.retries.with(&[name, reason]);
         let settings = route.retry.clone();
         let status = |status: &u16| (*status, counter(&status.to_string()));
         let call = |status: &GrpcStatus| (*status, counter(&format!("grpc_{}", status.code())));
@@ -53,7 +53,7 @@ impl Retries {
             errors: TROUBLES.map(|label| (label, counter(label))).to_vec(),
             statuses: settings.statuses.iter().map(status).collect(),
             calls: settings.grpc_statuses.iter().map(call).collect(),
-            exhausted: metrics.retry_budget_exhausted.with(&[name]),
+            exhausted: metrics.http.retry_budget_exhausted.with(&[name]),
             settings,
             budget,
         }

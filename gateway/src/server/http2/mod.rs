@@ -80,7 +80,7 @@ impl Http2 {
             builder,
             limits: Limits::new(settings),
             times: Times::new(settings),
-            floods: metrics.connections_ended.with(&["flood"]),
+            floods: metrics.entrance.connections_ended.with(&["flood"]),
         }
     }
 

@@ -79,10 +79,10 @@ impl Tls {
     /// # Errors
     /// [`TlsError`] names the file at fault.
     pub fn load(settings: &TlsSettings, metrics: &Arc<Metrics>) -> Result<Arc<Self>, TlsError> {
-        let handshakes = |result| metrics.tls_handshakes.with(&[result]);
+        let handshakes = |result| metrics.entrance.tls_handshakes.with(&[result]);
         // From the start: a counter that begins with the first failure shows no increase by it.
         for result in ["success", "failure"] {
-            let _ = metrics.tls_reloads.with(&[result]);
+            let _ = metrics.entrance.tls_reloads.with(&[result]);
         }
         let stamps = stamps(settings);
         let Material { config, ends } = material(settings)?;
@@ -143,7 +143,7 @@ impl Tls {
         let settings = self.settings.load();
         let stamps = stamps(&settings);
         let outcome = material(&settings);
-        let reloads = |result| self.metrics.tls_reloads.with(&[result]);
+        let reloads = |result| self.metrics.entrance.tls_reloads.with(&[result]);
         match outcome {
             Ok(Material { config, ends }) => {
                 self.current.store(config);
@@ -217,7 +217,7 @@ impl Tls {
 
     /// Exposes when each certificate ends; of two with one name the one that ends first counts.
     fn show(&self, watched: &mut Watched, stamps: Vec<Option<Stamp>>, ends: Vec<(String, i64)>) {
-        let family = &self.metrics.tls_expiry;
+        let family = &self.metrics.entrance.tls_expiry;
         for label in &watched.labels {
             family.remove(&[label]);
         }
