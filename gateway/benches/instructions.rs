@@ -164,15 +164,15 @@ fn circuit(count: usize) {
     });
 }
 
-/// Every series that a forwarded request touches. What it counts by a map it has looked up before.
+/// Every series that a forwarded request touches, held as the request path holds them.
 fn metrics(count: usize) {
     let metrics = Metrics::new();
     enter_shard(0);
-    let requests = metrics.requests.with(&["r", "GET", "200"]);
-    let duration = metrics.request_duration.with(&["r"]);
-    let in_flight = metrics.in_flight.with(&["r"]);
-    let upstream_requests = metrics.upstream_requests.with(&["u", "success"]);
-    let upstream_duration = metrics.upstream_duration.with(&["u"]);
+    let requests = metrics.http.requests.with(&["r", "GET", "200"]);
+    let duration = metrics.http.duration.with(&["r"]);
+    let in_flight = metrics.http.in_flight.with(&["r"]);
+    let upstream_requests = metrics.upstreams.requests.with(&["u", "success"]);
+    let upstream_duration = metrics.upstreams.duration.with(&["u"]);
     for _ in 0..count {
         let began = black_box(Instant::now());
         in_flight.add(1);
@@ -182,5 +182,5 @@ fn metrics(count: usize) {
         duration.observe(began.elapsed());
         in_flight.add(-1);
     }
-    black_box(metrics.requests.children());
+    black_box(metrics.http.requests.children());
 }
