@@ -111,7 +111,7 @@ fn with_files(text: &str, dir: &Path) -> String {
     text
 }
 
-/// A certificate and its key share a name; a public key is one, and anything else is empty.
+/// A certificate and its key share a name; a public key and a list are one, and anything else is empty.
 fn content(name: &str, dir: &Path) -> String {
     let Some((stem, kind)) = name
         .rsplit('/')
@@ -123,6 +123,9 @@ fn content(name: &str, dir: &Path) -> String {
     if stem.ends_with(".pub") {
         let key = root().join("gateway/tests/fixtures/identity/ed.pub.pem");
         return std::fs::read_to_string(key).unwrap();
+    }
+    if kind == "crl" {
+        return nothing_revoked();
     }
     let pair = [
         dir.join(format!("{stem}.pair.cert")),
@@ -138,4 +141,20 @@ fn content(name: &str, dir: &Path) -> String {
         "key" => std::fs::read_to_string(&pair[1]).unwrap(),
         _ => String::new(),
     }
+}
+
+/// A list of what an authority has taken back: nothing.
+fn nothing_revoked() -> String {
+    let then = rcgen::date_time_ymd(2024, 1, 1);
+    let list = rcgen::CertificateRevocationListParams {
+        this_update: then,
+        next_update: rcgen::date_time_ymd(2034, 1, 1),
+        crl_number: rcgen::SerialNumber::from(1),
+        issuing_distribution_point: None,
+        revoked_certs: Vec::new(),
+        key_identifier_method: rcgen::KeyIdMethod::Sha256,
+    };
+    let key = rcgen::KeyPair::generate().unwrap();
+    let issuer = rcgen::Issuer::new(rcgen::CertificateParams::default(), key);
+    list.signed_by(&issuer).unwrap().pem().unwrap()
 }

@@ -85,9 +85,15 @@ async fn a_rolling_restart_under_load_loses_no_request() {
     answered(200).await;
     let listen = address.to_string();
     let second = Gateway::start(&url, &[("GATEWAY__SERVER__LISTEN", &listen)]);
+    let admin = first.admin();
     tokio::task::spawn_blocking(move || drop(first))
         .await
         .unwrap();
+    // It goes on stopping behind that.
+    eventually("the first one is gone", || async {
+        TcpStream::connect(admin).await.is_err()
+    })
+    .await;
     answered(200).await;
     tally.stop.store(true, Ordering::Relaxed);
     for client in clients {

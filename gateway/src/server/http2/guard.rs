@@ -181,6 +181,8 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Guard<T> {
             let _ = Pin::new(&mut this.inner).poll_write(cx, &CALM);
             outcome = Pin::new(&mut this.inner).poll_flush(cx);
         }
+        // TLS takes what the wire does not: then it is here that it stops.
+        this.shared.block(outcome.is_pending());
         this.stall.judge(cx, outcome)
     }
 
