@@ -26,9 +26,12 @@ use gateway::policy::ids::ClientId;
 use gateway::policy::token_bucket::BucketSpec;
 use gateway::policy::units::Micros;
 use gateway::store::Store;
+use gateway::telemetry::enter_shard;
+use gateway::telemetry::metrics::Metrics;
 use support::gateway::Gateway;
 use support::wire::{Wire, upstream};
 use tokio::runtime::{Builder, LocalOptions};
+use tokio::time::Instant;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -41,17 +44,32 @@ fn main() {
     match &arguments[..] {
         [case, count, ..] if count.parse::<usize>().is_ok() => run(case, count.parse().unwrap()),
         // `cargo bench` and `cargo test` pass flags of their own.
-        _ => ["forwarded", "refused", "lease", "denial", "circuit"]
-            .map(|case| run(case, 1))
-            .into_iter()
-            .collect(),
+        _ => [
+            "forwarded",
+            "refused",
+            "unlogged",
+            "lease",
+            "denial",
+            "circuit",
+            "metrics",
+        ]
+        .map(|case| run(case, 1))
+        .into_iter()
+        .collect(),
     }
 }
 
 fn run(case: &str, count: usize) {
     match case {
-        "forwarded" => path("1000000", b"200", count),
-        "refused" => path("1", b"429", count),
+        "forwarded" => path("1000000", b"200", &[], count),
+        "refused" => path("1", b"429", &[], count),
+        "unlogged" => path(
+            "1000000",
+            b"200",
+            &[("GATEWAY__LOG__ACCESS", "false")],
+            count,
+        ),
+        "metrics" => metrics(count),
         "lease" => limit(1_000_000, By::Lease, count),
         "denial" => limit(1, By::DenialMemory, count),
         "circuit" => circuit(count),
@@ -60,13 +78,14 @@ fn run(case: &str, count: usize) {
 }
 
 /// A request through a whole gateway: route, client, limit by lease or denial memory, circuit, attempt, record.
-fn path(capacity: &str, status: &[u8], count: usize) {
+fn path(capacity: &str, status: &[u8], more: &[(&str, &str)], count: usize) {
     // Refilled so slowly that a bucket of one token stays empty, however long a slow machine takes.
-    let variables = [
+    let mut variables = vec![
         ("RATE_LIMIT_CAPACITY", capacity),
         ("RATE_LIMIT_REFILL_RATE", "1"),
         ("RATE_LIMIT_REFILL_INTERVAL_SECONDS", "3600"),
     ];
+    variables.extend(more);
     let gateway = Gateway::start(&format!("http://{}", upstream()), &variables);
     let mut wire = Wire::connect(gateway.proxy());
     wire.ask(b"200");
@@ -143,4 +162,25 @@ fn circuit(count: usize) {
                 .await;
         }
     });
+}
+
+/// Every series that a forwarded request touches, held as the request path holds them.
+fn metrics(count: usize) {
+    let metrics = Metrics::new();
+    enter_shard(0);
+    let requests = metrics.http.requests.with(&["r", "GET", "200"]);
+    let duration = metrics.http.duration.with(&["r"]);
+    let in_flight = metrics.http.in_flight.with(&["r"]);
+    let upstream_requests = metrics.upstreams.requests.with(&["u", "success"]);
+    let upstream_duration = metrics.upstreams.duration.with(&["u"]);
+    for _ in 0..count {
+        let began = black_box(Instant::now());
+        in_flight.add(1);
+        upstream_duration.observe(began.elapsed());
+        upstream_requests.inc();
+        requests.inc();
+        duration.observe(began.elapsed());
+        in_flight.add(-1);
+    }
+    black_box(metrics.http.requests.children());
 }

@@ -1,8 +1,9 @@
 """The dashboard *Fleet and Redis*: are we the problem, or Redis, or the host."""
 
 from .board import dashboard as board
+from .named import each, increases, means, quantiles, rates
 from .panels import GREEN, RED, YELLOW, Query, columns, lines, stat, states, steps, table
-from .queries import mean, node, or_zero, quantile, rate, rate_by, redis, series, share, sum_by
+from .queries import node, or_zero, rate, rate_by, redis, series, share, sum_by
 
 CALLS = "gateway_store_operations_total"
 CALL_DURATION = "gateway_store_operation_duration_seconds"
@@ -48,37 +49,31 @@ def replicas() -> list:
     return [
         lines(
             "Replicas as each one hears",
-            Query(series("gateway_replicas"), "{{instance}}"),
+            each("gateway_replicas"),
             description="Lines that differ: replicas do not share one store.",
         ),
-        states("Scraped", Query(series("up"), "{{instance}}"), {0: ("down", RED), 1: ("up", GREEN)}),
+        states("Scraped", each("up"), {0: ("down", RED), 1: ("up", GREEN)}),
         table("Builds", Query(builds)),
         lines("Uptime", Query(f"time() - {series('process_start_time_seconds')}", "{{instance}}"), unit="s"),
         lines(
             "Configuration reloads",
-            Query(
-                sum_by("instance, result", f"increase({series('gateway_config_reloads_total')}[5m])"),
-                "{{instance}} {{result}}",
-            ),
+            increases("instance, result", "gateway_config_reloads_total", over="5m"),
         ),
         lines(
             "Log lines dropped",
-            Query(rate_by("instance", "gateway_log_lines_dropped_total"), "{{instance}}"),
+            rates("instance", "gateway_log_lines_dropped_total"),
             unit="cps",
             description="The reader of the log is too slow; requests are not affected.",
         ),
         lines(
             "Trace spans dropped",
-            Query(rate_by("instance", "gateway_trace_spans_dropped_total"), "{{instance}}"),
+            rates("instance", "gateway_trace_spans_dropped_total"),
             unit="cps",
             description="The collector of traces is away or too slow; requests are not affected.",
         ),
         columns(
             "Certificates read again",
-            Query(
-                sum_by("instance, result", f"increase({series('gateway_tls_reloads_total')}[5m])"),
-                "{{instance}} {{result}}",
-            ),
+            increases("instance, result", "gateway_tls_reloads_total", over="5m"),
             description="failure: GatewayCertificateReloadFailed fires.",
         ),
         lines(
@@ -95,18 +90,18 @@ def replicas() -> list:
 
 def store() -> list:
     return [
-        states("Store, as each replica sees it", Query(series("gateway_store_up"), "{{instance}}"), UP),
-        lines("Store calls", Query(rate_by("op", CALLS), "{{op}}"), unit="ops", stacked=True),
+        states("Store, as each replica sees it", each("gateway_store_up"), UP),
+        lines("Store calls", rates("op", CALLS), unit="ops", stacked=True),
         lines(
             "Failed store calls",
-            Query(rate_by("op, result", CALLS, 'result!="ok"'), "{{op}} {{result}}"),
+            rates("op, result", CALLS, 'result!="ok"'),
             unit="ops",
             description="`down` was not sent: the store counts as lost.",
         ),
-        lines("Mean time of a call", Query(mean("op", CALL_DURATION), "{{op}}"), unit="s"),
+        lines("Mean time of a call", means("op", CALL_DURATION), unit="s"),
         lines(
             "p99 of a call",
-            Query(quantile(0.99, "op", CALL_DURATION), "{{op}}"),
+            quantiles(0.99, "op", CALL_DURATION),
             unit="s",
             description="Buckets from 100 µs on. At store.timeout (20 ms) a call is given up.",
             limit=0.02,
@@ -176,7 +171,7 @@ def processes() -> list:
             unit="short",
             description="In cores. A replica has one worker per core, unless server.workers says otherwise.",
         ),
-        lines("Memory per replica", Query(series("process_resident_memory_bytes"), "{{instance}}"), unit="bytes"),
+        lines("Memory per replica", each("process_resident_memory_bytes"), unit="bytes"),
         lines(
             "Open files per replica",
             Query(fds, "{{instance}}"),
@@ -195,7 +190,7 @@ def processes() -> list:
             unit="s",
             description="For capacity planning: replicas = rate × this ÷ cores of a replica ÷ the use you aim at.",
         ),
-        lines("Threads per replica", Query(series("process_threads"), "{{instance}}")),
+        lines("Threads per replica", each("process_threads")),
     ]
 
 

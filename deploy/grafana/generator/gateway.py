@@ -1,8 +1,9 @@
 """The dashboard *Gateway*: what clients get, and how fast."""
 
 from .board import dashboard as board
+from .named import each, increases, quantiles, rates, sums
 from .panels import GREEN, RED, YELLOW, Query, columns, gauge, heatmap, lines, stat, steps
-from .queries import ROUTE, UPSTREAM, mean, or_zero, quantile, rate, rate_by, series, share, sum_by
+from .queries import ROUTE, UPSTREAM, mean, or_zero, quantile, rate_by, series, share, sum_by
 
 REQUESTS = "gateway_http_requests_total"
 DURATION = "gateway_http_request_duration_seconds"
@@ -83,10 +84,10 @@ def endpoints() -> list:
 
 def traffic() -> list:
     return [
-        lines("Requests by route", Query(rate_by("route", REQUESTS, ROUTE), "{{route}}"), unit="reqps", stacked=True),
+        lines("Requests by route", rates("route", REQUESTS, ROUTE), unit="reqps", stacked=True),
         lines(
             "Requests by status",
-            Query(rate_by("code", REQUESTS, ROUTE), "{{code}}"),
+            rates("code", REQUESTS, ROUTE),
             unit="reqps",
             stacked=True,
             description="499: the client left before there was an answer.",
@@ -98,12 +99,10 @@ def traffic() -> list:
             limit=ERRORS,
             description="GatewayErrorRateHigh fires above the dashed line.",
         ),
-        lines(
-            "In flight by route", Query(sum_by("route", series("gateway_http_requests_in_flight", ROUTE)), "{{route}}")
-        ),
+        lines("In flight by route", sums("route", "gateway_http_requests_in_flight", ROUTE)),
         lines(
             "Requests by instance",
-            Query(rate_by("instance", REQUESTS, ROUTE), "{{instance}}"),
+            rates("instance", REQUESTS, ROUTE),
             unit="reqps",
             description="Uneven lines mean an uneven load balancer.",
         ),
@@ -114,7 +113,7 @@ def traffic() -> list:
 def latency() -> list:
     def panel(q: float, **more):
         name = f"p{round(q * 100)}"
-        return lines(f"{name} by route", Query(quantile(q, "route", DURATION, ROUTE), "{{route}}"), unit="s", **more)
+        return lines(f"{name} by route", quantiles(q, "route", DURATION, ROUTE), unit="s", **more)
 
     buckets = sum_by("le", f"increase({series(f'{DURATION}_bucket', ROUTE)}[$__rate_interval])")
     return [
@@ -137,18 +136,18 @@ def upstreams() -> list:
     return [
         lines(
             "Attempts by outcome",
-            Query(rate_by("upstream, outcome", ATTEMPTS, UPSTREAM), "{{upstream}} {{outcome}}"),
+            rates("upstream, outcome", ATTEMPTS, UPSTREAM),
             unit="reqps",
             stacked=True,
         ),
         lines(
             "p95 to the response head",
-            Query(quantile(0.95, "upstream", ATTEMPT_DURATION, UPSTREAM), "{{upstream}}"),
+            quantiles(0.95, "upstream", ATTEMPT_DURATION, UPSTREAM),
             unit="s",
         ),
         columns(
             "Retries by reason",
-            Query(sum_by("route, reason", rate(series(RETRIES, ROUTE))), "{{route}} {{reason}}"),
+            rates("route, reason", RETRIES, ROUTE),
             unit="reqps",
         ),
         lines(
@@ -159,7 +158,7 @@ def upstreams() -> list:
         ),
         columns(
             "Not repeated for want of budget",
-            Query(sum_by("route", rate(series(EXHAUSTED, ROUTE))), "{{route}}"),
+            rates("route", EXHAUSTED, ROUTE),
             unit="reqps",
             description="GatewayRetryBudgetSpent fires when this goes on.",
         ),
@@ -171,15 +170,14 @@ def upstreams() -> list:
         ),
         columns(
             "Ejections",
-            Query(
-                sum_by("upstream, endpoint", f"increase({series(EJECTIONS, UPSTREAM)}[$__rate_interval])"),
-                "{{upstream}} {{endpoint}}",
-            ),
+            increases("upstream, endpoint", EJECTIONS, UPSTREAM),
             description="Endpoints left out because their requests kept failing, on any replica.",
         ),
         lines(
             "In flight by endpoint",
-            Query(f"topk(20, {sum_by('upstream, endpoint', series(AT_ENDPOINT, UPSTREAM))})", "{{upstream}} {{endpoint}}"),
+            Query(
+                f"topk(20, {sum_by('upstream, endpoint', series(AT_ENDPOINT, UPSTREAM))})", "{{upstream}} {{endpoint}}"
+            ),
             description="The twenty with most. One far above its fellows is slow, or gets more than its share.",
         ),
     ]
@@ -197,19 +195,19 @@ def steering() -> list:
         ),
         lines(
             "Hedges by outcome",
-            Query(rate_by("route, outcome", HEDGES, ROUTE), "{{route}} {{outcome}}"),
+            rates("route, outcome", HEDGES, ROUTE),
             unit="reqps",
             description="`won` was faster than the attempt it stood beside. Few of many: hedge.after is too short.",
         ),
         lines(
             "Mirrored requests",
-            Query(rate_by("route, result", MIRROR, ROUTE), "{{route}} {{result}}"),
+            rates("route, result", MIRROR, ROUTE),
             unit="reqps",
             description="Clients wait for none of these.",
         ),
         columns(
             "Refused for want of a place",
-            Query(sum_by("upstream, reason", rate(series(OVERLOAD, UPSTREAM))), "{{upstream}} {{reason}}"),
+            rates("upstream, reason", OVERLOAD, UPSTREAM),
             unit="reqps",
             description="GatewayOverloadRefusals fires when this goes on.",
         ),
@@ -239,15 +237,15 @@ def doors() -> list:
     return [
         lines(
             "Who may come in, by auth",
-            Query(rate_by("auth, result", AUTH), "{{auth}} {{result}}"),
+            rates("auth, result", AUTH),
             unit="reqps",
             stacked=True,
             description="`unavailable` and `unchecked`: GatewayAuthUndecidable fires.",
         ),
-        lines("TLS handshakes", Query(rate_by("result", HANDSHAKES), "{{result}}"), unit="ops"),
+        lines("TLS handshakes", rates("result", HANDSHAKES), unit="ops"),
         columns(
             "Connections ended in self-defence",
-            Query(rate_by("reason", ENDED), "{{reason}}"),
+            rates("reason", ENDED),
             unit="ops",
             description="flood: HTTP/2 frames as an attack sends them. cap: too many connections. proxy_protocol: no announcement.",
         ),
@@ -257,9 +255,8 @@ def doors() -> list:
 def cache() -> list:
     asked = rate_by("route", CACHE, ROUTE)
     hits = share(or_zero(rate_by("route", CACHE, ROUTE, f'result=~"{SERVED}"'), asked), asked)
-    evictions = sum_by("instance", f"increase({series('gateway_cache_evictions_total')}[$__rate_interval])")
     return [
-        lines("Cache by result", Query(rate_by("result", CACHE, ROUTE), "{{result}}"), unit="reqps", stacked=True),
+        lines("Cache by result", rates("result", CACHE, ROUTE), unit="reqps", stacked=True),
         lines(
             "Cache hit ratio by route",
             Query(hits, "{{route}}"),
@@ -268,14 +265,14 @@ def cache() -> list:
         ),
         lines(
             "Cache memory",
-            Query(series("gateway_cache_bytes"), "{{instance}}"),
+            each("gateway_cache_bytes"),
             unit="bytes",
             description="Of each process, with what keeping costs; cache.memory bounds it.",
         ),
-        lines("Cache entries", Query(series("gateway_cache_entries"), "{{instance}}")),
+        lines("Cache entries", each("gateway_cache_entries")),
         columns(
             "Cache evictions",
-            Query(evictions, "{{instance}}"),
+            increases("instance", "gateway_cache_evictions_total"),
             description="Answers pushed out by others. As many as misses: more cache.memory would help.",
         ),
     ]

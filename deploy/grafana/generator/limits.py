@@ -1,8 +1,9 @@
 """The dashboard *Limits and circuits*: who is refused and why, and which upstream is sick."""
 
 from .board import dashboard as board
+from .named import rates
 from .panels import BLUE, GREEN, RED, YELLOW, Query, bars, columns, lines, stat, states, steps
-from .queries import DENIED, UPSTREAM, or_zero, rate, rate_by, series, share, sum_by
+from .queries import DENIED, UPSTREAM, or_zero, rate_by, series, share, sum_by
 
 DECISIONS = "gateway_rate_limit_decisions_total"
 LOCAL = "gateway_rate_limit_local_decisions_total"
@@ -61,7 +62,7 @@ def limits() -> list:
     return [
         lines(
             "Decisions",
-            Query(rate_by("decision", DECISIONS), "{{decision}}"),
+            rates("decision", DECISIONS),
             unit="ops",
             stacked=True,
             description="shadow_denied passes: the limit is only watched.",
@@ -82,7 +83,7 @@ def limits() -> list:
         ),
         lines(
             "Watched limits that would refuse",
-            Query(rate_by("policy", DECISIONS, 'decision="shadow_denied"'), "{{policy}}"),
+            rates("policy", DECISIONS, 'decision="shadow_denied"'),
             unit="ops",
         ),
     ]
@@ -112,7 +113,7 @@ def near_side() -> list:
         ),
         lines(
             "Leased tokens by fate",
-            Query(rate_by("fate", TOKENS), "{{fate}}"),
+            rates("fate", TOKENS),
             unit="ops",
             description="What is neither given back nor lost was spent.",
         ),
@@ -124,7 +125,7 @@ def near_side() -> list:
         ),
         lines(
             "Leased and lost",
-            Query(rate_by("policy", TOKENS, 'fate="lost"'), "{{policy}}"),
+            rates("policy", TOKENS, 'fate="lost"'),
             unit="ops",
             description="Tokens that came back too late or not at all. Clients get less than they may, never more.",
         ),
@@ -160,18 +161,13 @@ def circuits() -> list:
         ),
         lines(
             "Rejected",
-            Query(rate_by("upstream", REJECTIONS, UPSTREAM), "{{upstream}}"),
+            rates("upstream", REJECTIONS, UPSTREAM),
             unit="reqps",
             description="Answered with 503 without asking the upstream.",
         ),
         lines(
             "Failed attempts",
-            Query(
-                sum_by(
-                    "upstream, outcome", rate(series("gateway_upstream_requests_total", UPSTREAM, 'outcome!="success"'))
-                ),
-                "{{upstream}} {{outcome}}",
-            ),
+            rates("upstream, outcome", "gateway_upstream_requests_total", UPSTREAM, 'outcome!="success"'),
             unit="reqps",
             width=24,
             description="What the circuit counts, but for client_gone, which is not the upstream's fault.",

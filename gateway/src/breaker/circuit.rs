@@ -111,7 +111,8 @@ impl Circuit {
     pub async fn admit(&self, store: &Store, lease: Duration) -> Result<Permit<'_>, Rejected> {
         let ticket = self.gate.ticket();
         if ticket.is_shut() {
-            self.admit_through_shut(store, lease.into()).await
+            // Boxed: most calls find it closed, and all would hold the state of the others.
+            Box::pin(self.admit_through_shut(store, lease.into())).await
         } else {
             Ok(Permit::new(self, ticket, Held::Nothing))
         }

@@ -74,18 +74,12 @@ impl<'a> Permit<'a> {
     pub async fn report(mut self, store: &Store, outcome: Outcome, took: Duration) {
         let circuit = self.circuit;
         let outcomes = circuit.outcomes(outcome, took);
-        match self.held {
-            Held::Nothing if outcome == Outcome::Success => {
-                circuit.succeeded(store, self.ticket, outcomes).await;
-            }
-            Held::Nothing => circuit.failed(store, self.ticket, outcomes).await,
-            Held::Probe(probe) => circuit.probed(store, self.ticket, outcomes, probe).await,
-            Held::OwnProbe(probe) => {
-                circuit
-                    .probed_alone(store, self.ticket, outcomes, probe)
-                    .await;
-            }
+        let is_success = outcome == Outcome::Success;
+        if self.held == Held::Nothing && is_success && circuit.is_no_news(self.ticket, outcomes) {
+            return;
         }
+        // Boxed: most calls are no news, and all would hold the state of those that are.
+        Box::pin(circuit.hear(store, self.ticket, self.held, outcomes)).await;
         // Only now: a report that was dropped half way gives its probe up.
         self.held = Held::Nothing;
     }
@@ -118,13 +112,27 @@ impl Circuit {
         }
     }
 
-    async fn succeeded(&self, store: &Store, ticket: Ticket, outcomes: Outcomes) {
+    /// Counts a success; whether that is all there is to do about it.
+    fn is_no_news(&self, ticket: Ticket, outcomes: Outcomes) -> bool {
         if self.is_counting() && ticket == self.ticket() {
             self.tally().add(outcomes.slow > 0);
         }
-        if !self.is_failing() {
-            return;
+        !self.is_failing()
+    }
+
+    async fn hear(&self, store: &Store, ticket: Ticket, held: Held, outcomes: Outcomes) {
+        match held {
+            Held::Nothing if outcomes.failures == 0 => {
+                self.succeeded(store, ticket, outcomes).await
+            }
+            Held::Nothing => self.failed(store, ticket, outcomes).await,
+            Held::Probe(probe) => self.probed(store, ticket, outcomes, probe).await,
+            Held::OwnProbe(probe) => self.probed_alone(store, ticket, outcomes, probe).await,
         }
+    }
+
+    /// A success while failures are being counted.
+    async fn succeeded(&self, store: &Store, ticket: Ticket, outcomes: Outcomes) {
         if self.is_counting() {
             return self.flush(store).await;
         }

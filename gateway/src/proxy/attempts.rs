@@ -25,7 +25,7 @@ use crate::upstream::{AttemptError, Endpoint, Patience, Place, Received, Request
 pub(super) struct Attempt<'a> {
     pub(super) upstream: &'a Rc<Guarded>,
     pub(super) endpoint: Rc<Endpoint>,
-    pub(super) request: Request<RequestBody>,
+    pub(super) request: Box<Request<RequestBody>>,
     pub(super) patience: Patience,
     /// Its own place at the upstream, if it has one beside its request's.
     pub(super) place: Option<Place>,
@@ -69,7 +69,7 @@ pub(super) async fn attempts(
     places: &mut Places,
     route: &Route,
     upstream: &Rc<Guarded>,
-    request: Request<RequestBody>,
+    request: Box<Request<RequestBody>>,
 ) -> Result<(Received, Option<LateFailure>), Refusal> {
     let deadline = Deadline::new(context.started, route.settings.timeout);
     let timeout = upstream.upstream().timeout();
@@ -116,7 +116,8 @@ pub(super) async fn attempts(
         sharing.borrow_mut().attempts += 1;
         let made = match hedges {
             None => attempt.make(&sharing, permit).await,
-            Some(hedges) => hedges.race(&sharing, &mut plan, attempt, permit).await,
+            // Boxed: few requests are hedged, and every one would hold the state of a race.
+            Some(hedges) => Box::pin(hedges.race(&sharing, &mut plan, attempt, permit)).await,
         };
         // The answer is a hedge's: its place stays, and that of the attempt it has overtaken is free.
         if let Some(place) = made.place {

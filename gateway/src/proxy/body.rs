@@ -24,8 +24,8 @@ pub struct Body {
     source: Source,
     /// When the route's total timeout cuts the answer.
     end: Option<Pin<Box<Sleep>>>,
-    encoder: Option<Encoder>,
-    // Boxed: a response is moved a dozen times on its way out.
+    // Boxed, as the next: a response is moved a dozen times on its way out.
+    encoder: Option<Box<Encoder>>,
     record: Option<Box<Record>>,
 }
 
@@ -85,7 +85,7 @@ impl Body {
 
     /// The body as `encoder` makes it.
     pub(super) fn encoded(mut self, encoder: Encoder) -> Self {
-        self.encoder = Some(encoder);
+        self.encoder = Some(Box::new(encoder));
         self
     }
 

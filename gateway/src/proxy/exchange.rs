@@ -3,10 +3,8 @@
 //! Guarantees: headers are moved, not copied. Must not: decide whether there is an exchange.
 
 use http::header::{CONNECTION, HOST, SET_COOKIE, TE, TRANSFER_ENCODING, UPGRADE};
-use http::request::Parts as Head;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, Version};
 use http_body::Body as _;
-use hyper::body::Incoming;
 
 use super::cache::{Inbound, Way};
 use super::circuit::LateFailure;
@@ -34,25 +32,25 @@ impl Proxy {
         &self,
         record: &mut Record,
         way: Way<'_>,
-        inbound: Inbound,
+        inbound: &mut Inbound,
     ) -> Result<Response<Body>, Refusal> {
-        let Inbound { head, path, body } = inbound;
         let Way {
             peer,
             route,
             upstream,
         } = way;
-        let protocol = upgrade::wanted(&head).filter(|_| body.is_end_stream());
+        let protocol = upgrade::wanted(&inbound.head).filter(|_| !inbound.has_body());
         let switches = protocol.is_some();
-        let must_switch = http2::is_switch(&head);
-        let version = head.version;
-        let mut request = self.outgoing(record, peer, head, path, body, protocol);
+        let must_switch = http2::is_switch(&inbound.head);
+        let version = inbound.head.version;
+        let mut request = self.outgoing(record, peer, inbound, protocol);
         if upstream.upstream().passes_interim() && version == Version::HTTP_11 {
             peer.interim.listen(&mut request);
         }
         record.context.upstream = Some(upstream.name().clone());
         let copy = route.mirror.as_ref();
         let copy = copy.and_then(|mirror| mirror.copy(&self.upstreams, &request));
+        let copy = copy.map(Box::new);
         let attempts = attempts::attempts(
             &mut record.context,
             &mut record.places,
@@ -73,16 +71,17 @@ impl Proxy {
         Ok(response)
     }
 
-    /// The request as the upstream gets it; its host is the attempt's.
+    /// The request as the upstream gets it; its host is the attempt's. Takes the headers and the body out of `inbound`.
+    ///
+    /// Boxed: it goes through half a dozen futures on its way out, and each would hold it twice.
     pub(super) fn outgoing(
         &self,
         record: &Record,
         peer: &Peer,
-        head: Head,
-        path: Option<http::uri::PathAndQuery>,
-        body: Incoming,
+        inbound: &mut Inbound,
         protocol: Option<HeaderValue>,
-    ) -> Request<RequestBody> {
+    ) -> Box<Request<RequestBody>> {
+        let Inbound { head, path, body } = inbound;
         // RFC 9112, section 3.2.2: the authority of an absolute target replaces Host.
         let authority = head
             .uri
@@ -100,7 +99,6 @@ impl Proxy {
         };
         let trailers = headers::takes_trailers(&head.headers);
         // A length is kept as it was declared; any other body is chunked, whatever the method.
-        let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
         let most = record
             .route()
             .map_or(u64::MAX, |route| route.max_body_bytes());
@@ -108,10 +106,12 @@ impl Proxy {
             size: self.uploads.size.min(most),
             ..self.uploads
         };
-        let mut request = Request::new(RequestBody::new(body, bounds));
-        *request.uri_mut() = forward::target(&head.uri, path);
-        *request.method_mut() = head.method;
-        *request.headers_mut() = head.headers;
+        let body = RequestBody::new(body.take(), bounds);
+        let chunked = !body.is_end_stream() && body.size_hint().exact().is_none();
+        let mut request = Box::new(Request::new(body));
+        *request.uri_mut() = forward::target(&head.uri, path.take());
+        *request.method_mut() = head.method.clone();
+        *request.headers_mut() = std::mem::take(&mut head.headers);
         let headers = request.headers_mut();
         if is_absolute && let Some(host) = &origin.host {
             headers.insert(HOST, host.clone());

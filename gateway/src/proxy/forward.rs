@@ -93,7 +93,7 @@ pub(super) async fn send(
     context: &Sharing<'_>,
     guarded: &Guarded,
     endpoint: &Rc<Endpoint>,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
     patience: Patience,
 ) -> Measured {
     let (upstream, metrics) = (guarded.upstream(), guarded.metrics());

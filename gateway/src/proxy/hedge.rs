@@ -135,7 +135,7 @@ async fn enter<'a>(
 /// The attempts that may be made beside the first.
 struct Others<'a> {
     upstream: &'a Rc<Guarded>,
-    request: Option<Request<RequestBody>>,
+    request: Option<Box<Request<RequestBody>>>,
     tried: Vec<Rc<Endpoint>>,
     /// When the first attempt's time ends: theirs does too.
     end: Instant,

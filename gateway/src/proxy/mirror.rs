@@ -163,7 +163,7 @@ impl Copy {
                 counts,
                 slot,
             } = self;
-            let request = Request::from_parts(head, body);
+            let request = Box::new(Request::from_parts(head, body));
             match exchange(&upstream, request).await {
                 Some(()) => counts.answered.inc(),
                 None => counts.failed.inc(),
@@ -174,7 +174,7 @@ impl Copy {
 }
 
 /// Sends a copy and reads its answer to the end, for no longer than the upstream may take to a head.
-async fn exchange(upstream: &Guarded, mut request: Request<RequestBody>) -> Option<()> {
+async fn exchange(upstream: &Guarded, mut request: Box<Request<RequestBody>>) -> Option<()> {
     let upstream = upstream.upstream();
     let endpoint = upstream.pick(PickHint {
         hash: None,

@@ -75,7 +75,6 @@ use std::time::Duration;
 use http::header::CONNECTION;
 use http::request::Parts as Head;
 use http::{HeaderValue, Request, Response, Version};
-use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
 
@@ -173,11 +172,11 @@ pub struct Proxy {
 impl Proxy {
     /// The shell: answers every request, whatever happens, and records it.
     pub async fn handle(&self, peer: &Peer, request: Request<Incoming>) -> Response<Body> {
-        let (head, body) = request.into_parts();
-        let mut record = Box::new(self.begin(peer, &head));
-        let is_h1 = head.version < Version::HTTP_2;
-        let has_body = !body.is_end_stream();
-        let outcome = self.steps(&mut record, peer, head, body).await;
+        let mut inbound = Inbound::new(request);
+        let mut record = Box::new(self.begin(peer, &inbound.head));
+        let is_h1 = inbound.head.version < Version::HTTP_2;
+        let has_body = inbound.has_body();
+        let outcome = self.steps(&mut record, peer, &mut inbound).await;
         let mut response = match outcome {
             Ok(response) => response,
             // A body that nobody will read is not worth the connection it blocks.
@@ -212,10 +211,10 @@ impl Proxy {
         &self,
         record: &mut Record,
         peer: &Peer,
-        mut head: Head,
-        body: Incoming,
+        inbound: &mut Inbound,
     ) -> Result<Response<Body>, Refusal> {
-        if sanity::request(&mut head, &self.strictness)? == Asked::Gateway {
+        let head = &mut inbound.head;
+        if sanity::request(head, &self.strictness)? == Asked::Gateway {
             return Ok(local::options());
         }
         let Taken {
@@ -223,7 +222,7 @@ impl Proxy {
             path,
             parameters,
             preflight,
-        } = match self.routes.find(&head) {
+        } = match self.routes.find(head) {
             Found::Route(taken) => taken,
             Found::MethodNotAllowed(allow) => return Err(Refusal::MethodNotAllowed(allow)),
             Found::None => return Err(Refusal::NoRoute),
@@ -233,15 +232,15 @@ impl Proxy {
         if let Some(cors) = &route.cors {
             record.context.origin = cors.origin(&head.headers);
             if preflight {
-                return Ok(self.preflight(cors, record, &head));
+                return Ok(self.preflight(cors, record, head));
             }
         }
-        if let Some(elsewhere) = self.unencrypted(&route, record, peer, &head) {
+        if let Some(elsewhere) = self.unencrypted(&route, record, peer, head) {
             return Ok(elsewhere);
         }
         self.reserved.strip(&mut head.headers);
         if let Some(guard) = &route.guard
-            && let Some(answer) = guard.admit(&mut record.context, &head).await?
+            && let Some(answer) = guard.admit(&mut record.context, head).await?
         {
             record.context.decision = "forbidden";
             return Ok(answer);
@@ -254,29 +253,29 @@ impl Proxy {
             .limits
             .take(&self.limiter, &mut record.context, &head.headers)
             .await?;
-        let path = match &route.guard {
-            Some(guard) => guard.take_credentials(&mut head, path),
+        inbound.path = match &route.guard {
+            Some(guard) => guard.take_credentials(head, path),
             None => path,
         };
         let upstream = match &route.target {
             Target::Forward { upstream } => &self.upstreams[*upstream],
-            Target::Split(split) => self.split(split, record, peer, &head),
-            target => return Ok(self.local(target, record, peer, &head)),
+            Target::Split(split) => self.split(split, record, peer, head),
+            target => return Ok(self.local(target, record, peer, head)),
         };
         if record.places.whole.is_none() {
             record.places.whole = upstream.admission().arrive()?;
         }
         let encoding = route.compression.as_ref();
-        let encoding = encoding.map(|compression| (compression, compression.wanted(&head)));
+        let encoding = encoding.map(|compression| (compression, compression.wanted(head)));
         let way = Way {
             peer,
             route: &route,
             upstream,
         };
-        let inbound = Inbound { head, path, body };
         let response = match &route.cache {
             None => self.forward(record, way, inbound).await?,
-            Some(cache) => self.cached(record, way, cache, inbound).await?,
+            // Boxed: its state is large, and most routes keep nothing.
+            Some(cache) => Box::pin(self.cached(record, way, cache, inbound)).await?,
         };
         Ok(match encoding {
             // What is kept is the upstream's own: each client gets it as it takes it.

@@ -18,14 +18,11 @@ const ENCODED: &str = "The path holds an encoded slash, which servers read diffe
 /// # Errors
 /// Why it is refused.
 pub(super) fn normal(path: &str, rules: &Strictness) -> Result<Option<String>, &'static str> {
-    let bytes = path.as_bytes();
-    let double = memchr::memmem::find(bytes, b"//").is_some();
-    if !double
-        && memchr::memchr2(b'%', b'\\', bytes).is_none()
-        && memchr::memmem::find(bytes, b"/.").is_none()
-    {
+    if is_normal(path) {
         return Ok(None);
     }
+    let bytes = path.as_bytes();
+    let double = memchr::memmem::find(bytes, b"//").is_some();
     if rules.dot_segments == DotSegments::Reject && has_dot_segment(path) {
         return Err(DOTS);
     }
@@ -48,6 +45,18 @@ pub(super) fn normal(path: &str, rules: &Strictness) -> Result<Option<String>, &
         }
     }
     Ok((normal != path).then_some(normal))
+}
+
+/// Whether nothing in `path` could have another form. A loop of its own: on paths as short as most are, a search costs more to set
+/// up than the whole of this.
+fn is_normal(path: &str) -> bool {
+    let mut before = 0;
+    path.bytes().all(|byte| {
+        let doubtful =
+            matches!(byte, b'%' | b'\\') || (before == b'/' && matches!(byte, b'/' | b'.'));
+        before = byte;
+        !doubtful
+    })
 }
 
 /// `uri` with another path.
@@ -139,14 +148,12 @@ fn has_encoded_slash(path: &[u8]) -> bool {
 /// Whether a server that decodes and resolves the path would end up elsewhere: a segment that is `.` or `..`, plain or encoded,
 /// between slashes or backslashes, plain or encoded. A path parameter (`..;x`) does not hide one.
 fn has_dot_segment(path: &str) -> bool {
-    let bytes = path.as_bytes();
     // Most paths hold nothing that could hide or be one.
-    if memchr::memchr2(b'%', b'\\', bytes).is_none() && memchr::memmem::find(bytes, b"/.").is_none()
-    {
+    if is_normal(path) {
         return false;
     }
     let mut segment = Segment::default();
-    let mut rest = bytes;
+    let mut rest = path.as_bytes();
     while let Some((byte, after)) = decoded(rest) {
         rest = after;
         match byte {

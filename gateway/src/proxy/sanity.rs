@@ -225,12 +225,19 @@ pub(super) fn response(
         return Ok(());
     };
     let digits = !length.is_empty() && length.as_bytes().iter().all(u8::is_ascii_digit);
-    if !digits || lengths.any(|other| other != length) {
+    let mut is_repeated = false;
+    for other in lengths {
+        if other != length {
+            return Err(Refusal::AmbiguousResponse);
+        }
+        is_repeated = true;
+    }
+    if !digits {
         return Err(Refusal::AmbiguousResponse);
     }
     if status == StatusCode::NO_CONTENT {
         headers.remove(CONTENT_LENGTH);
-    } else if headers.get_all(CONTENT_LENGTH).iter().nth(1).is_some() {
+    } else if is_repeated {
         let length = length.clone();
         headers.insert(CONTENT_LENGTH, length);
     }

@@ -77,10 +77,7 @@ impl Http1 {
             first,
             Arc::clone(peer.interim()),
         );
-        let service = service_fn(|request| {
-            let answer = answer(current.get(), peer, &shared, request);
-            async move { Ok::<_, Infallible>(answer.await) }
-        });
+        let service = service_fn(|request| answer(current.get(), peer, &shared, request));
         let connection = self.builder.serve_connection(TokioIo::new(guard), service);
         let mut connection = std::pin::pin!(connection.without_shutdown());
         let told = Cell::new(Phase::Run);
@@ -128,13 +125,13 @@ where
     }
 }
 
-/// The service: one request, one answer.
+/// The service: one request, one answer. Its future is moved whole into the connection: what grows it costs every request.
 async fn answer(
     proxy: Rc<Proxy>,
     peer: &Peer,
     shared: &Rc<Shared>,
     request: Request<Incoming>,
-) -> Response<Answer> {
+) -> Result<Response<Answer>, Infallible> {
     let busy = Shared::busy(shared);
     let mut response = match shared.serve() {
         None => proxy.handle(peer, request).await,
@@ -147,7 +144,7 @@ async fn answer(
         let close = HeaderValue::from_static("close");
         response.headers_mut().insert(CONNECTION, close);
     }
-    response.map(|body| Answer { body, _busy: busy })
+    Ok(response.map(|body| Answer { body, _busy: busy }))
 }
 
 /// Says that no more will come, and reads on until the client has heard it: closing on unread bytes would reset the connection,

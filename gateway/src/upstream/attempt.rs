@@ -114,7 +114,7 @@ impl AttemptError {
 /// looked at, is sent again here and does not count as another attempt; the latter once.
 pub(super) async fn send(
     endpoint: &Rc<Endpoint>,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
 ) -> Result<Received, AttemptError> {
     let upload = request.body().upload();
     let offer = endpoint.offer(&request);
@@ -133,10 +133,10 @@ pub(super) async fn send(
                     response.map(|incoming| ResponseBody::new(incoming, endpoint, link, upload))
                 );
             }
-            Err(Failed::Unsent(unsent)) if !is_new => request = *unsent,
+            Err(Failed::Unsent(unsent)) if !is_new => request = unsent,
             Err(Failed::Refused(Some(again))) if !was_refused => {
                 was_refused = true;
-                request = *again;
+                request = again;
             }
             Err(failed) => return Err(blame(failed, upload.as_deref())),
         }

@@ -55,9 +55,15 @@ impl ResponseBody {
     pub(super) fn new(
         incoming: Incoming,
         endpoint: &Rc<Endpoint>,
-        link: Link,
+        mut link: Link,
         upload: Option<Rc<UploadState>>,
     ) -> Self {
+        // An answer that nobody reads yet must not hold up a request that is still being sent.
+        if let Link::Http1(line) = &mut link
+            && upload.as_ref().is_some_and(|upload| !upload.complete.get())
+        {
+            line.let_go();
+        }
         let idle = IdleTimer::new(endpoint.idle_timeout());
         let exchange = Exchange {
             endpoint: Rc::clone(endpoint),
@@ -105,7 +111,17 @@ impl Body for ResponseBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
-        let frame = match Pin::new(&mut this.incoming).poll_frame(cx) {
+        let Self {
+            incoming, exchange, ..
+        } = this;
+        let polled = match exchange {
+            Some(Exchange {
+                link: Link::Http1(line),
+                ..
+            }) => line.poll_until(cx, |own| Pin::new(&mut *incoming).poll_frame(own)),
+            _ => Pin::new(incoming).poll_frame(cx),
+        };
+        let frame = match polled {
             Poll::Ready(frame) => frame,
             Poll::Pending => {
                 let idle = ready!(this.idle.poll(cx));

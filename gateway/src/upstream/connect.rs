@@ -16,7 +16,8 @@ use tokio::time::timeout;
 
 use super::attempt::AttemptError;
 use super::endpoint::Endpoint;
-use super::link::{Line, Link};
+use super::line::Line;
+use super::link::Link;
 use super::multiplexed::{self, Trunk};
 use super::tls::{Offer, is_certificate_error};
 
@@ -32,7 +33,7 @@ pub(super) struct Turns {
 
 /// A connection that was just opened.
 enum Opened {
-    Http1(Line),
+    Http1(Box<Line>),
     Http2(Rc<Trunk>),
 }
 
@@ -120,11 +121,8 @@ where
         .handshake(TokioIo::new(stream))
         .await
         .map_err(AttemptError::Broken)?;
-    // Its errors reach the request through the sender; the task itself has nobody to tell.
-    tokio::task::spawn_local(async move {
-        let _ = connection.with_upgrades().await;
-    });
-    Ok(Opened::Http1(Line::new(sender, born)))
+    let line = Line::new(sender, connection.with_upgrades(), born);
+    Ok(Opened::Http1(Box::new(line)))
 }
 
 async fn dial(endpoint: &Endpoint) -> io::Result<TcpStream> {

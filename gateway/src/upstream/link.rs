@@ -1,29 +1,21 @@
 //! A place on a connection for one exchange: a whole HTTP/1.1 connection, or one stream of an HTTP/2 connection.
 //!
-//! Guarantees: a request that was not sent comes back whole. Must not: box or copy anything on the way of HTTP/1.1.
+//! Guarantees: a request that was not sent comes back whole. Must not: keep a connection.
 
 use http::{Request, Response};
 use hyper::body::Incoming;
-use hyper::client::conn::http1::SendRequest;
-use tokio::time::Instant;
 
 use super::endpoint::Endpoint;
+use super::line::Line;
 use super::multiplexed::{self, Stream};
 use super::upload::RequestBody;
 
 /// Where one request goes, and its answer comes from.
 pub(super) enum Link {
     /// A connection that takes one request at a time.
-    Http1(Line),
+    Http1(Box<Line>),
     /// A stream beside others.
     Http2(Stream),
-}
-
-/// A connection that takes one request at a time.
-pub(super) struct Line {
-    sender: SendRequest<RequestBody>,
-    pub(super) born: Instant,
-    pub(super) served: u32,
 }
 
 /// Why there was no answer on a link.
@@ -36,48 +28,18 @@ pub(super) enum Failed {
     Broken(hyper::Error),
 }
 
-impl Line {
-    pub(super) const fn new(sender: SendRequest<RequestBody>, born: Instant) -> Self {
-        Self {
-            sender,
-            born,
-            served: 0,
-        }
-    }
-
-    pub(super) fn is_closed(&self) -> bool {
-        self.sender.is_closed()
-    }
-
-    async fn exchange(
-        mut self,
-        request: Request<RequestBody>,
-    ) -> Result<(Response<Incoming>, Link), Failed> {
-        if self.sender.ready().await.is_err() {
-            return Err(Failed::Unsent(Box::new(request)));
-        }
-        match self.sender.try_send_request(request).await {
-            Ok(response) => {
-                self.served = self.served.saturating_add(1);
-                Ok((response, Link::Http1(self)))
-            }
-            Err(mut error) => Err(match error.take_message() {
-                Some(request) => Failed::Unsent(Box::new(request)),
-                None => Failed::Broken(error.into_error()),
-            }),
-        }
-    }
-}
-
 impl Link {
     /// Sends `request` and waits for the response head.
     pub(super) async fn exchange(
         self,
         endpoint: &Endpoint,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
     ) -> Result<(Response<Incoming>, Self), Failed> {
         match self {
-            Self::Http1(line) => line.exchange(request).await,
+            Self::Http1(mut line) => {
+                let response = line.exchange(request).await?;
+                Ok((response, Self::Http1(line)))
+            }
             // In a box, so that the state of HTTP/1.1's exchange does not grow by it.
             Self::Http2(stream) => Box::pin(multiplexed::exchange(stream, endpoint, request)).await,
         }

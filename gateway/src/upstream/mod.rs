@@ -11,6 +11,7 @@ mod idle;
 mod tls;
 mod anyone;
 mod link;
+mod line;
 mod multiplexed;
 mod connect;
 mod endpoint;
@@ -146,7 +147,7 @@ impl Upstream {
     pub async fn send(
         &self,
         endpoint: &Rc<Endpoint>,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         patience: Patience,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);

@@ -188,12 +188,12 @@ impl Drop for Stream {
 pub(super) async fn exchange(
     stream: Stream,
     endpoint: &Endpoint,
-    mut request: Request<RequestBody>,
+    mut request: Box<Request<RequestBody>>,
 ) -> Result<(Response<Incoming>, Link), Failed> {
     address(&mut request, endpoint);
     let copy = request.body().is_replayable().then(|| copy(&request));
     let mut sender = stream.0.sender.clone();
-    let mut error = match sender.try_send_request(request).await {
+    let mut error = match sender.try_send_request(*request).await {
         Ok(response) => {
             stream.0.allowance.hear();
             return Ok((response, Link::Http2(stream)));

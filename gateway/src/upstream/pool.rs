@@ -11,7 +11,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::link::{Line, Link};
+use super::line::Line;
+use super::link::Link;
 use super::multiplexed::{Stream, Trunk};
 use super::settings::Settings;
 
@@ -28,7 +29,7 @@ struct Bounds {
 }
 
 struct Idle {
-    line: Line,
+    line: Box<Line>,
     since: Instant,
 }
 
@@ -68,7 +69,7 @@ impl Pool {
     }
 
     /// The connection used last: the warmest, and the rest may grow old enough to be closed.
-    pub(super) fn line(&self) -> Option<Line> {
+    pub(super) fn line(&self) -> Option<Box<Line>> {
         loop {
             let Idle { line, .. } = self.idle.borrow_mut().pop_back()?;
             if !line.is_closed() {
@@ -124,7 +125,8 @@ impl Pool {
             ..
         } = self.bounds;
         self.swept.set(now);
-        self.idle.borrow_mut().retain(|Idle { line, since }| {
+        self.idle.borrow_mut().retain_mut(|Idle { line, since }| {
+            line.rest();
             !line.is_closed() && now - *since < keepalive && now - line.born < lifetime
         });
         self.trunks.borrow_mut().retain(|trunk| {

@@ -170,13 +170,14 @@ pub enum RequestBody {
 }
 
 impl RequestBody {
-    /// The client's body; empty when its framing says so.
+    /// The client's body; empty when there is none, or its framing says so.
     #[must_use]
-    pub fn new(incoming: Incoming, bounds: UploadBounds) -> Self {
-        if incoming.is_end_stream() {
-            Self::Empty
-        } else {
-            Self::Streaming(incoming, Rc::new(UploadState::new(bounds)))
+    pub fn new(incoming: Option<Incoming>, bounds: UploadBounds) -> Self {
+        match incoming {
+            Some(incoming) if !incoming.is_end_stream() => {
+                Self::Streaming(incoming, Rc::new(UploadState::new(bounds)))
+            }
+            _ => Self::Empty,
         }
     }
 

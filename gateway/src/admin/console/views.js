@@ -117,10 +117,10 @@ function makeLimit({ name, key }) {
   const form = h("form", { className: "lookup", onsubmit: (event) => (event.preventDefault(), look()) }, client, h("button", { type: "submit", className: "quiet" }, "Look up"));
   client.hidden = key === "global";
   client.required = key !== "global";
-  const bar = (label) => h("div", { className: "meter" }, h("p", {}, h("span", {}, label), h("b")), h("progress", { max: 100, value: 0, "aria-label": label }));
+  const bar = (label, aloud) => h("div", { className: "meter" }, h("p", {}, h("span", {}, label), h("b")), h("progress", { max: 100, value: 0, "aria-label": aloud }));
   const card = h("article", { className: "card limit", "data-limit": name },
     h("div", { className: "head" }, h("h3", {}, name), h("span", { className: "badge plain" })),
-    h("dl", { className: "facts" }), bar("Decided locally"), bar("Leased tokens used"), h("ul", { className: "hot", "aria-label": `Clients near or over ${name}` }), form, found);
+    h("dl", { className: "facts" }), bar("Local", "Decided without asking the store"), bar("Leases used", "Leased tokens used"), h("ul", { className: "hot", "aria-label": `Clients near or over ${name}` }), form, found);
   card.lookAt = lookAt;
   return card;
 }

@@ -31,7 +31,7 @@ impl Proxy {
         wish: &Wish,
         base: Option<Arc<Entry>>,
         because: Forwarded,
-        inbound: Inbound,
+        inbound: &mut Inbound,
     ) -> Result<Response<Body>, Refusal> {
         let head = base.is_some().then(|| inbound.head.clone());
         let outcome = self.forward(record, way, inbound).await;
@@ -58,7 +58,7 @@ impl Proxy {
         wish: &Wish,
         mut fill: Box<Fill>,
         base: Option<Arc<Entry>>,
-        mut inbound: Inbound,
+        inbound: &mut Inbound,
         deadline: Instant,
     ) -> Result<Response<Body>, Refusal> {
         let Some(reads) = &cache.reads else {
@@ -110,7 +110,7 @@ impl Proxy {
         cache: &RouteCache,
         look: &Look,
         base: Arc<Entry>,
-        inbound: Inbound,
+        inbound: &mut Inbound,
     ) {
         let Some(reads) = &cache.reads else { return };
         let kept = &cache.kept;
@@ -121,16 +121,11 @@ impl Proxy {
         let mut wish = reads.wish(&scheme, &inbound.head, way.route.guard.is_some());
         let mut head = inbound.head.clone();
         head.method = Method::GET;
-        let Inbound {
-            head: mut asked,
-            path,
-            body,
-        } = inbound;
-        asked.method = Method::GET;
+        inbound.head.method = Method::GET;
         // The client's own words were for its own answer.
         wish.directives = Directives::default();
-        validators(&mut asked.headers, Some(&base.headers));
-        let request = self.outgoing(record, way.peer, asked, path, body, None);
+        validators(&mut inbound.head.headers, Some(&base.headers));
+        let request = self.outgoing(record, way.peer, inbound, None);
         let mut context = record.context.behind();
         let (route, upstream) = (Rc::clone(way.route), Rc::clone(way.upstream));
         tokio::task::spawn_local(async move {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use http::header::RANGE;
 use http::request::Parts as Head;
 use http::uri::PathAndQuery;
-use http::{Method, Response};
+use http::{Method, Request, Response};
 use http_body::Body as _;
 use hyper::body::Incoming;
 use tokio::time::Instant;
@@ -51,7 +51,23 @@ pub(super) struct Inbound {
     pub(super) head: Head,
     /// The path upstream, when it is not the one that came.
     pub(super) path: Option<PathAndQuery>,
-    pub(super) body: Incoming,
+    /// None once it goes upstream.
+    pub(super) body: Option<Incoming>,
+}
+
+impl Inbound {
+    pub(super) fn new(request: Request<Incoming>) -> Self {
+        let (head, body) = request.into_parts();
+        Self {
+            head,
+            path: None,
+            body: Some(body),
+        }
+    }
+
+    pub(super) fn has_body(&self) -> bool {
+        self.body.as_ref().is_some_and(|body| !body.is_end_stream())
+    }
 }
 
 /// What a request asks of what is kept.
@@ -91,7 +107,7 @@ impl Proxy {
         record: &mut Record,
         way: Way<'_>,
         cache: &RouteCache,
-        inbound: Inbound,
+        inbound: &mut Inbound,
     ) -> Result<Response<Body>, Refusal> {
         let head = &inbound.head;
         if !head.method.is_safe() {
@@ -102,7 +118,7 @@ impl Proxy {
         };
         let because = if !reads.settings.methods.contains(&head.method) {
             Some(Forwarded::Method)
-        } else if !inbound.body.is_end_stream()
+        } else if inbound.has_body()
             || upgrade::wanted(head).is_some()
             || Condition::of(&head.headers) == Condition::OriginOnly
         {
@@ -125,7 +141,7 @@ impl Proxy {
         way: Way<'_>,
         cache: &RouteCache,
         reads: &Reads,
-        inbound: Inbound,
+        inbound: &mut Inbound,
     ) -> Result<Response<Body>, Refusal> {
         let scheme = self.scheme(way.peer, &inbound.head);
         let wish = reads.wish(&scheme, &inbound.head, way.route.guard.is_some());

@@ -21,7 +21,7 @@ impl Proxy {
         record: &mut Record,
         way: Way<'_>,
         cache: &RouteCache,
-        inbound: Inbound,
+        inbound: &mut Inbound,
     ) -> Result<Response<Body>, Refusal> {
         let scheme = self.scheme(way.peer, &inbound.head);
         let written = written(&scheme, &inbound.head);

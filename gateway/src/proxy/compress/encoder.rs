@@ -27,11 +27,10 @@ pub(in crate::proxy) struct Encoder {
     end: End,
 }
 
-/// Boxed: a response is moved a dozen times on its way out.
 enum Coder {
-    Gzip(Box<GzipEncoder<Vec<u8>>>),
+    Gzip(GzipEncoder<Vec<u8>>),
     Brotli(Box<BrotliEncoder<Vec<u8>>>),
-    Zstd(Box<ZstdEncoder<Vec<u8>>>),
+    Zstd(ZstdEncoder<Vec<u8>>),
 }
 
 #[derive(Debug)]
@@ -62,7 +61,7 @@ impl Coder {
         };
         let out = Vec::new();
         match coding {
-            Coding::Gzip => Self::Gzip(Box::new(GzipEncoder::with_quality(out, of(1, 5, 9)))),
+            Coding::Gzip => Self::Gzip(GzipEncoder::with_quality(out, of(1, 5, 9))),
             Coding::Brotli => {
                 let params = brotli::EncoderParams::default()
                     .quality(of(1, 4, 8))
@@ -73,16 +72,16 @@ impl Coder {
                 let window = zstd::CParameter::window_log(WINDOW.into());
                 let level = of(1, 3, 9);
                 let coder = ZstdEncoder::with_quality_and_params(out, level, &[window]);
-                Self::Zstd(Box::new(coder))
+                Self::Zstd(coder)
             }
         }
     }
 
     fn writer(&mut self) -> Pin<&mut (dyn AsyncWrite + Unpin)> {
         Pin::new(match self {
-            Self::Gzip(one) => &mut **one,
+            Self::Gzip(one) => one,
             Self::Brotli(one) => &mut **one,
-            Self::Zstd(one) => &mut **one,
+            Self::Zstd(one) => one,
         })
     }
 

@@ -137,7 +137,7 @@ pub(super) struct Plan<'a> {
     made: u32,
     repeatable: bool,
     /// The request for the next attempt; a copy of it stays here while there may be one more.
-    next: Option<Request<RequestBody>>,
+    next: Option<Box<Request<RequestBody>>>,
     /// Where it went already.
     tried: Vec<Rc<Endpoint>>,
 }
@@ -158,23 +158,21 @@ impl<'a> Plan<'a> {
     pub(super) fn new(
         retries: Option<&'a Retries>,
         deadline: Deadline,
-        request: Request<RequestBody>,
+        mut request: Box<Request<RequestBody>>,
     ) -> Self {
         let mut repeatable = false;
-        let request = match retries {
-            None => request,
-            Some(retries) => {
-                retries.budget.request();
-                repeatable = retries.repeats(request.method());
-                // What may only be repeated if nothing was sent need not be kept.
-                let cap = if repeatable {
-                    retries.settings.max_body
-                } else {
-                    0
-                };
-                request.map(|body| body.keeping(cap))
-            }
-        };
+        if let Some(retries) = retries {
+            retries.budget.request();
+            repeatable = retries.repeats(request.method());
+            // What may only be repeated if nothing was sent need not be kept.
+            let cap = if repeatable {
+                retries.settings.max_body
+            } else {
+                0
+            };
+            let body = std::mem::replace(request.body_mut(), RequestBody::Empty);
+            *request.body_mut() = body.keeping(cap);
+        }
         Self {
             retries,
             deadline,
@@ -186,7 +184,7 @@ impl<'a> Plan<'a> {
     }
 
     /// The request to send now. None once the plan is at its end, which its caller has been told.
-    pub(super) fn request(&mut self) -> Option<Request<RequestBody>> {
+    pub(super) fn request(&mut self) -> Option<Box<Request<RequestBody>>> {
         self.made += 1;
         let request = self.next.take()?;
         let most = self.retries.map_or(1, |retries| retries.settings.attempts);
@@ -258,8 +256,8 @@ impl<'a> Plan<'a> {
 }
 
 /// The same request once more; none if its body cannot be repeated.
-pub(super) fn copy(request: &Request<RequestBody>) -> Option<Request<RequestBody>> {
-    let mut copy = Request::new(request.body().again()?);
+pub(super) fn copy(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
+    let mut copy = Box::new(Request::new(request.body().again()?));
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();
     *copy.version_mut() = request.version();

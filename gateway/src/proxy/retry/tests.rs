@@ -16,12 +16,9 @@ fn retries(change: impl FnOnce(&mut RetrySettings)) -> Retries {
     Retries::new(&Metrics::new(), &route, budget)
 }
 
-fn request(method: Method) -> Request<RequestBody> {
-    Request::builder()
-        .method(method)
-        .uri("/x")
-        .body(RequestBody::Empty)
-        .unwrap()
+fn request(method: Method) -> Box<Request<RequestBody>> {
+    let request = Request::builder().method(method).uri("/x");
+    Box::new(request.body(RequestBody::Empty).unwrap())
 }
 
 fn forever() -> Deadline {

@@ -101,7 +101,7 @@ impl Http2 {
         let service = service_fn(|request| {
             let (proxy, peer) = (current.get(), Rc::clone(&peer));
             let asked = Shared::ask(&shared);
-            async move { Ok::<_, Infallible>(answer(&proxy, &peer, asked, &limits, request).await) }
+            answer(proxy, peer, asked, limits, request)
         });
         let connection = self.builder.serve_connection(TokioIo::new(guard), service);
         let mut connection = std::pin::pin!(connection);
@@ -133,35 +133,35 @@ impl Http2 {
 
 /// The service: one request, one answer.
 async fn answer(
-    proxy: &Rc<Proxy>,
-    peer: &Peer,
+    proxy: Rc<Proxy>,
+    peer: Rc<Peer>,
     mut asked: Asked,
-    limits: &Limits,
+    limits: Limits,
     mut request: Request<Incoming>,
-) -> Response<Answer> {
+) -> Result<Response<Answer>, Infallible> {
     let is_head = request.method() == Method::HEAD;
     let stream = hyper::upgrade::on(&mut request);
-    let mut response = match head::fault(&request, limits) {
-        None => proxy.handle(peer, request).await,
-        Some(fault) => proxy.handle_fault(peer, request, fault),
+    let mut response = match head::fault(&request, &limits) {
+        None => proxy.handle(&peer, request).await,
+        Some(fault) => proxy.handle_fault(&peer, request, fault),
     };
     asked.answered();
     if let Some(tunnel) = peer.take_tunnel() {
-        return switched(response, tunnel, stream, asked);
+        return Ok(switched(response, tunnel, stream, asked));
     }
     if is_head && let Some(length) = response.body().size_hint().exact() {
         // The parser of HTTP/1.1 leaves the content out by itself.
         let headers = response.headers_mut();
         headers.entry(CONTENT_LENGTH).or_insert(length.into());
     }
-    response.map(|body| {
+    Ok(response.map(|body| {
         let body = if is_head {
             body.without_content()
         } else {
             body
         };
         Answer::new(body, Some(asked))
-    })
+    }))
 }
 
 /// What HTTP/1.1 calls a switch is a success here, and the stream is what was switched (RFC 8441, section 5).

@@ -48,9 +48,9 @@ impl TraceContext {
     /// The header's value.
     pub(super) fn text(&self) -> Bytes {
         let mut text = *b"00-00000000000000000000000000000000-0000000000000000-00";
-        write(&mut text[TRACE], self.trace);
-        write(&mut text[SPAN], self.span.into());
-        write(&mut text[FLAGS], u128::from(self.sampled));
+        write(&mut text[TRACE], &self.trace.to_be_bytes());
+        write(&mut text[SPAN], &self.span.to_be_bytes());
+        write(&mut text[FLAGS], &[u8::from(self.sampled)]);
         // Its slices and copies share the one allocation; one made of a slice would get another with its first copy.
         Bytes::from_owner(text)
     }
@@ -73,11 +73,11 @@ fn hexadecimal(digits: &[u8]) -> Option<u128> {
     })
 }
 
-fn write(digits: &mut [u8], mut number: u128) {
+fn write(digits: &mut [u8], number: &[u8]) {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for digit in digits.iter_mut().rev() {
-        *digit = DIGITS[(number & 0xf) as usize];
-        number >>= 4;
+    for (pair, byte) in digits.chunks_exact_mut(2).zip(number) {
+        pair[0] = DIGITS[usize::from(byte >> 4)];
+        pair[1] = DIGITS[usize::from(byte & 0xf)];
     }
 }
 
