@@ -105,7 +105,7 @@ pub(super) async fn send(
         set_trace(request.headers_mut(), header);
         span
     });
-    let result = upstream.send(endpoint, request, patience).await;
+    let result = upstream.send(endpoint, request, patience, started).await;
     let took = started.elapsed();
     if span.is_some() {
         let told = spans::attempt(&context.borrow(), endpoint, started, &result);
