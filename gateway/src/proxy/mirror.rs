@@ -185,7 +185,10 @@ async fn exchange(upstream: &Guarded, mut request: Box<Request<RequestBody>>) ->
         limit: upstream.timeout(),
         is_telling: true,
     };
-    let answer = upstream.send(&endpoint, request, patience).await.ok()?;
+    let answer = upstream
+        .send(&endpoint, request, patience, None)
+        .await
+        .ok()?;
     let mut body = answer.into_body();
     let read = async {
         while let Some(frame) = body.frame().await {

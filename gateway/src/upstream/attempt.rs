@@ -9,6 +9,7 @@ use http::{Request, Response};
 use super::body::ResponseBody;
 use super::connect::connect;
 use super::endpoint::Endpoint;
+use super::hints::Listener;
 use super::link::Failed;
 use super::upload::{RequestBody, UploadFault, UploadState};
 
@@ -115,6 +116,7 @@ impl AttemptError {
 pub(super) async fn send(
     endpoint: &Rc<Endpoint>,
     mut request: Box<Request<RequestBody>>,
+    listener: Option<&Listener>,
 ) -> Result<Received, AttemptError> {
     let upload = request.body().upload();
     let offer = endpoint.offer(&request);
@@ -127,7 +129,7 @@ pub(super) async fn send(
             // In a box: most requests need no new connection, and its state is large.
             None => Box::pin(connect(endpoint, offer)).await?,
         };
-        match link.exchange(endpoint, request).await {
+        match link.exchange(endpoint, request, listener).await {
             Ok((response, link)) => {
                 return Ok(
                     response.map(|incoming| ResponseBody::new(incoming, endpoint, link, upload))

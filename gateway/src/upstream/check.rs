@@ -92,7 +92,8 @@ async fn ask(
     request.headers_mut().insert(HOST, host.clone());
     let agent = HeaderValue::from_static(concat!("gateway-health/", env!("CARGO_PKG_VERSION")));
     request.headers_mut().insert(USER_AGENT, agent);
-    match timeout(health.timeout, attempt::send(&endpoint, Box::new(request))).await {
+    let asking = attempt::send(&endpoint, Box::new(request), None);
+    match timeout(health.timeout, asking).await {
         Ok(Ok(answer)) if health.passes(answer.status().as_u16()) => Ok(()),
         Ok(Ok(answer)) => Err(format!("check: status {}", answer.status().as_u16())),
         Ok(Err(error)) => Err(format!("check: {error}")),

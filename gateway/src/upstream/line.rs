@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::hints::{Ears, Listener};
 use super::link::Failed;
 use super::upload::RequestBody;
 
@@ -33,6 +34,7 @@ const ROUNDS: usize = 4;
 pub(super) struct Line {
     sender: SendRequest<RequestBody>,
     drive: Drive,
+    ears: Arc<Ears>,
     pub(super) born: Instant,
     pub(super) served: u32,
 }
@@ -41,10 +43,12 @@ impl Line {
     pub(super) fn new(
         sender: SendRequest<RequestBody>,
         connection: impl Future<Output = hyper::Result<()>> + 'static,
+        ears: Arc<Ears>,
         born: Instant,
     ) -> Self {
         Self {
             sender,
+            ears,
             drive: Drive::new(Connection::Here(Box::pin(connection))),
             born,
             served: 0,
@@ -65,14 +69,21 @@ impl Line {
     pub(super) async fn exchange(
         &mut self,
         request: Box<Request<RequestBody>>,
+        listener: Option<&Listener>,
     ) -> Result<Response<Incoming>, Failed> {
-        let Self { sender, drive, .. } = self;
+        let Self {
+            sender,
+            drive,
+            ears,
+            ..
+        } = self;
         if !sender.is_ready() {
             let ready = poll_fn(|cx| drive.until(cx, |own| sender.poll_ready(own)));
             if ready.await.is_err() {
                 return Err(Failed::Unsent(request));
             }
         }
+        ears.listen(listener);
         let mut answer = pin!(sender.try_send_request(*request));
         match poll_fn(|cx| drive.until(cx, |own| answer.as_mut().poll(own))).await {
             Ok(response) => {

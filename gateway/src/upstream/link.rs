@@ -6,6 +6,7 @@ use http::{Request, Response};
 use hyper::body::Incoming;
 
 use super::endpoint::Endpoint;
+use super::hints::Listener;
 use super::line::Line;
 use super::multiplexed::{self, Stream};
 use super::upload::RequestBody;
@@ -34,10 +35,11 @@ impl Link {
         self,
         endpoint: &Endpoint,
         request: Box<Request<RequestBody>>,
+        listener: Option<&Listener>,
     ) -> Result<(Response<Incoming>, Self), Failed> {
         match self {
             Self::Http1(mut line) => {
-                let response = line.exchange(request).await?;
+                let response = line.exchange(request, listener).await?;
                 Ok((response, Self::Http1(line)))
             }
             // In a box, so that the state of HTTP/1.1's exchange does not grow by it.

@@ -11,6 +11,7 @@ mod idle;
 mod tls;
 mod anyone;
 mod link;
+mod hints;
 mod line;
 mod multiplexed;
 mod connect;
@@ -34,6 +35,7 @@ pub use choice::PickHint;
 pub use concurrency::{Concurrency, NoPlace, Place};
 pub use directory::Directory;
 pub use endpoint::{Endpoint, InFlight};
+pub use hints::{Hints, Listener};
 pub use member::{Member, MemberSnapshot, Standing};
 pub use membership::{Change, Hook, Membership};
 pub use replay::Sending;
@@ -140,7 +142,7 @@ impl Upstream {
         view.pick(hint, self.load.get())
     }
 
-    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts.
+    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts. `listener` hears what comes before.
     ///
     /// # Errors
     /// [`AttemptError`] says what broke, whose fault it was and whether the endpoint may have seen the request.
@@ -149,11 +151,13 @@ impl Upstream {
         endpoint: &Rc<Endpoint>,
         request: Box<Request<RequestBody>>,
         patience: Patience,
+        listener: Option<&Listener>,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
         let limit = patience.limit;
-        let result = match tokio::time::timeout(limit, attempt::send(endpoint, request)).await {
+        let sending = attempt::send(endpoint, request, listener);
+        let result = match tokio::time::timeout(limit, sending).await {
             Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
             // What the client has not sent yet, the upstream cannot answer.
             Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
