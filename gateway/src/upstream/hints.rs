@@ -99,7 +99,7 @@ impl<T> Overheard<T> {
                 Next::Unfinished => return,
                 Next::Interim(length, status, headers) => {
                     self.ears.tell(status, headers);
-                    self.kept.drain(..length);
+                    self.kept = self.kept.split_off(length);
                 }
                 Next::Other => {
                     self.kept = Vec::new();
