@@ -189,7 +189,7 @@ async fn exchange(upstream: &Guarded, mut request: Box<Request<RequestBody>>) ->
     };
     let began = Instant::now();
     let answer = upstream
-        .send(&endpoint, request, patience, began)
+        .send(&endpoint, request, patience, began, None)
         .await
         .ok()?;
     let mut body = answer.into_body();

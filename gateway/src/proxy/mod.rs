@@ -332,6 +332,7 @@ impl Proxy {
                 method: head.method.clone(),
                 uri: head.uri.clone(),
                 scheme: "http",
+                listener: None,
                 upstream: None,
                 upstream_time: None,
                 attempts: 0,

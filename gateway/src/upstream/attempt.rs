@@ -10,6 +10,7 @@ use tokio::time::{Instant, timeout_at};
 use super::body::ResponseBody;
 use super::connect::connect;
 use super::endpoint::Endpoint;
+use super::hints::Listener;
 use super::link::Failed;
 use super::upload::{RequestBody, UploadFault, UploadState};
 
@@ -142,6 +143,7 @@ pub(super) async fn send(
     endpoint: &Rc<Endpoint>,
     mut request: Box<Request<RequestBody>>,
     until: Instant,
+    listener: Option<&Listener>,
 ) -> Result<Received, Missed> {
     let upload = request.body().upload();
     let offer = endpoint.offer(&request);
@@ -157,7 +159,7 @@ pub(super) async fn send(
                 Err(_) => return Err(Missed::Late),
             },
         };
-        match link.exchange(endpoint, request, until).await {
+        match link.exchange(endpoint, request, until, listener).await {
             Ok((response, link)) => {
                 return Ok(
                     response.map(|incoming| ResponseBody::new(incoming, endpoint, link, upload))

@@ -93,7 +93,7 @@ async fn ask(
     let agent = HeaderValue::from_static(concat!("gateway-health/", env!("CARGO_PKG_VERSION")));
     request.headers_mut().insert(USER_AGENT, agent);
     let until = Instant::now() + health.timeout;
-    match attempt::send(&endpoint, Box::new(request), until).await {
+    match attempt::send(&endpoint, Box::new(request), until, None).await {
         Ok(answer) if health.passes(answer.status().as_u16()) => Ok(()),
         Ok(answer) => Err(format!("check: status {}", answer.status().as_u16())),
         Err(Missed::Failed(error)) => Err(format!("check: {error}")),

@@ -15,6 +15,7 @@ use hyper::body::Incoming;
 use hyper::client::conn::http1::SendRequest;
 use tokio::time::Instant;
 
+use super::hints::{Ears, Listener};
 use super::link::Failed;
 use super::timer::Timer;
 use super::upload::RequestBody;
@@ -35,6 +36,7 @@ pub(super) struct Line {
     sender: SendRequest<RequestBody>,
     drive: Drive,
     timer: Timer,
+    ears: Arc<Ears>,
     pub(super) born: Instant,
     pub(super) served: u32,
 }
@@ -43,10 +45,12 @@ impl Line {
     pub(super) fn new(
         sender: SendRequest<RequestBody>,
         connection: impl Future<Output = hyper::Result<()>> + 'static,
+        ears: Arc<Ears>,
         born: Instant,
     ) -> Self {
         Self {
             sender,
+            ears,
             drive: Drive::new(Connection::Here(Box::pin(connection))),
             timer: Timer::default(),
             born,
@@ -74,11 +78,13 @@ impl Line {
         &mut self,
         request: Box<Request<RequestBody>>,
         until: Instant,
+        listener: Option<&Listener>,
     ) -> Result<Response<Incoming>, Failed> {
         let Self {
             sender,
             drive,
             timer,
+            ears,
             ..
         } = self;
         if !sender.is_ready() {
@@ -92,6 +98,7 @@ impl Line {
                 None => return Err(Failed::Late),
             }
         }
+        ears.listen(listener);
         let mut answer = pin!(sender.try_send_request(*request));
         let answered = poll_fn(
             |cx| match drive.until(cx, |own| answer.as_mut().poll(own)) {

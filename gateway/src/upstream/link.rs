@@ -7,6 +7,7 @@ use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
 
 use super::endpoint::Endpoint;
+use super::hints::Listener;
 use super::line::Line;
 use super::multiplexed::{self, Stream};
 use super::upload::RequestBody;
@@ -38,10 +39,11 @@ impl Link {
         endpoint: &Endpoint,
         request: Box<Request<RequestBody>>,
         until: Instant,
+        listener: Option<&Listener>,
     ) -> Result<(Response<Incoming>, Self), Failed> {
         match self {
             Self::Http1(mut line) => {
-                let response = line.exchange(request, until).await?;
+                let response = line.exchange(request, until, listener).await?;
                 Ok((response, Self::Http1(line)))
             }
             // In a box, so that the state of HTTP/1.1's exchange does not grow by it.

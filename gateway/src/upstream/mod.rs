@@ -12,6 +12,7 @@ mod timer;
 mod tls;
 mod anyone;
 mod link;
+mod hints;
 mod line;
 mod multiplexed;
 mod connect;
@@ -35,6 +36,7 @@ pub use choice::PickHint;
 pub use concurrency::{Concurrency, NoPlace, Place};
 pub use directory::Directory;
 pub use endpoint::{Endpoint, InFlight};
+pub use hints::{Hints, Listener};
 pub use member::{Member, MemberSnapshot, Standing};
 pub use membership::{Change, Hook, Membership};
 pub use replay::Sending;
@@ -143,7 +145,8 @@ impl Upstream {
         view.pick(hint, self.load.get())
     }
 
-    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts from `began`, the present.
+    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts from `began`, the present. `listener`
+    /// hears what comes before.
     ///
     /// # Errors
     /// [`AttemptError`] says what broke, whose fault it was and whether the endpoint may have seen the request.
@@ -153,10 +156,12 @@ impl Upstream {
         request: Box<Request<RequestBody>>,
         patience: Patience,
         began: Instant,
+        listener: Option<&Listener>,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
-        let result = match attempt::send(endpoint, request, patience.over(began)).await {
+        let until = patience.over(began);
+        let result = match attempt::send(endpoint, request, until, listener).await {
             Ok(response) => Ok(response.map(|body| body.holding(in_flight))),
             Err(Missed::Failed(error)) => Err(error),
             // What the client has not sent yet, the upstream cannot answer.

@@ -121,6 +121,26 @@ async fn an_upstream_connection_is_used_again() {
 }
 
 #[tokio::test]
+async fn an_upstream_connection_that_ended_while_idle_costs_nobody_a_request() {
+    // Closed right behind its answer, without having said so: as after a time-out that nobody here knows of.
+    let last = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok<close>";
+    let pair = Pair::start(&[last; 8], &[]).await;
+    let mut wire = Wire::connect(&pair.gateway).await;
+    for number in 1..=8 {
+        let post = "POST /proxy/x HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello";
+        wire.send(post).await;
+        let answer = wire.until("\r\n\r\nok").await;
+        assert_eq!(status(&answer), 200, "{number}: {answer}");
+    }
+    let received = pair.upstream.received();
+    assert_eq!(received.matches("POST /x ").count(), 8, "each once");
+    let attempts = r#"gateway_upstream_requests_total{upstream="default",outcome="success"}"#;
+    assert_eq!(pair.gateway.metric(attempts).await as u32, 8);
+    let broken = r#"gateway_upstream_requests_total{upstream="default",outcome="broken"}"#;
+    assert_eq!(pair.gateway.metric(broken).await as u32, 0);
+}
+
+#[tokio::test]
 async fn connections_beyond_the_cap_are_shed_and_places_come_back() {
     let cap = [("GATEWAY__SERVER__MAX_CONNECTIONS_PER_ADDRESS", "2")];
     let pair = Pair::start(&[], &cap).await;
