@@ -23,6 +23,10 @@ class Scenario:
     headers: tuple[str, ...] = ()
     # Distinct client addresses, sent as X-Forwarded-For; 0: all requests come from one address.
     clients: int = 0
+    # The number of the first of them.
+    first: int = 0
+    # Distinct targets, told apart by a query; 0: one.
+    targets: int = 0
     # Whether answers other than 2xx are what the scenario is about.
     refused: bool = False
     redis: bool = False
