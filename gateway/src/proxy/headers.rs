@@ -152,14 +152,19 @@ pub(super) fn prepare_request(
     if !origin.trusted {
         strip_origin(headers);
     }
-    let chain: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
+    // Of a stranger nothing is left to be found.
+    let chain = if origin.trusted {
+        headers.get_all(X_FORWARDED_FOR).iter().collect()
+    } else {
+        Vec::new()
+    };
     let forwarded_for = append(&chain, origin.peer);
     headers.insert(X_FORWARDED_FOR, forwarded_for);
-    if !headers.contains_key(X_FORWARDED_PROTO) {
+    if !origin.trusted || !headers.contains_key(X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
     }
     if let Some(host) = origin.host
-        && !headers.contains_key(X_FORWARDED_HOST)
+        && (!origin.trusted || !headers.contains_key(X_FORWARDED_HOST))
     {
         headers.insert(X_FORWARDED_HOST, host);
     }
