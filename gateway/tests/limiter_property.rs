@@ -91,7 +91,7 @@ struct Replica {
 
 impl Replica {
     fn new(store: &Store, replicas: u64, settings: &PolicySettings) -> Self {
-        let shared = Shared::new(Store::memory(64));
+        let shared = Shared::new(Store::memory(1 << 16));
         shared.set_live_replicas(replicas);
         let mut never = limit(1, "1/1h".parse().unwrap(), None);
         never.name = "never".into();
@@ -180,7 +180,7 @@ async fn play(settings: &PolicySettings, steps: &[Step]) -> Admitted {
 fn is_granted_when_told(settings: &PolicySettings, costs: &[u64]) -> bool {
     let capacity = settings.spec.capacity();
     in_paused_time(async {
-        let replica = Replica::new(&Store::memory(64), 1, settings);
+        let replica = Replica::new(&Store::memory(1 << 16), 1, settings);
         for cost in costs.iter().filter(|cost| **cost <= capacity) {
             let verdict = replica.limiter.take(&replica.policy, &CLIENT, *cost).await;
             if !verdict.decision.passes() {
@@ -295,7 +295,7 @@ fn a_steady_hammering_gets_what_the_limit_allows() {
     for (rate, requests) in [("1000/1s", 1), ("20000/1s", 20), ("50/1s", 1)] {
         let settings = limit(100, rate.parse().unwrap(), Some(Duration::from_millis(50)));
         let admitted: u64 = in_paused_time(async {
-            let store = Store::memory(64);
+            let store = Store::memory(1 << 16);
             let replicas: Vec<_> = (0..3).map(|_| Replica::new(&store, 3, &settings)).collect();
             let mut admitted = 0;
             for _ in 0..10_000 {

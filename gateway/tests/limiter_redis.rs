@@ -45,7 +45,7 @@ impl Near {
             shadow: false,
             legacy_headers: LegacyHeaders::None,
         };
-        let shared = Shared::new(Store::memory(64));
+        let shared = Shared::new(Store::memory(1 << 16));
         let limiter = Limiter::new(store, vec![settings], Arc::clone(&shared));
         let policy = limiter.policy(&"limit".into()).unwrap();
         Self {

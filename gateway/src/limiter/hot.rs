@@ -179,9 +179,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn of_many_clients_those_with_least_left_are_told_and_forgotten_once_they_have_all() {
         let work = async {
-            let shared = Shared::new(Store::memory(16));
+            let shared = Shared::new(Store::memory(1 << 16));
             let settings = policy(|limit| limit.leases = false).settings().clone();
-            let limiter = Limiter::new(Store::memory(256), vec![settings], Arc::clone(&shared));
+            let limiter = Limiter::new(Store::memory(1 << 16), vec![settings], Arc::clone(&shared));
             let policy = limiter.policy(&"per-client".into()).unwrap();
             for number in 0..100 {
                 let client = ClientId::V4(number.into());

@@ -26,6 +26,6 @@ pub(super) fn policy(change: impl FnOnce(&mut PolicySettings)) -> Rc<Policy> {
     change(&mut settings);
     let name = settings.name.clone();
     let mut policies = Policies::default();
-    policies.replace(vec![settings], &Shared::new(Store::memory(1_024)));
+    policies.replace(vec![settings], &Shared::new(Store::memory(1 << 16)));
     Rc::clone(policies.find(&name).unwrap())
 }

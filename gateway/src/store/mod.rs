@@ -55,6 +55,9 @@ pub struct Fleet {
 
 impl Store {
     /// An embedded store that holds about `most_buckets` buckets at a time. Clones share it.
+    ///
+    /// The room is divided among 64 shards by a hash that differs from one start to the next: with a small number, which clients
+    /// find a place is chance, from the second client on.
     #[must_use]
     pub fn memory(most_buckets: usize) -> Self {
         Self::Memory(Memory::new(most_buckets))

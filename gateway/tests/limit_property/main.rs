@@ -144,7 +144,7 @@ impl Near {
         let health = Arc::new(Health::new(settings.failures));
         let url = StoreUrl::parse(url).unwrap();
         let store = Store::redis(&url, &settings, health, op::unobserved()).unwrap();
-        let shared = Shared::new(Store::memory(64));
+        let shared = Shared::new(Store::memory(1 << 16));
         shared.set_live_replicas(fleet.replicas);
         let limiter = Limiter::new(store, vec![fleet.settings()], shared);
         let policy = limiter.policy(&"limit".into()).unwrap();

@@ -62,13 +62,13 @@ async fn a_dear_request_in_the_middle_is_denied_and_its_tokens_go_to_the_next_an
 #[tokio::test(start_paused = true)]
 async fn more_than_the_bound_do_not_wait() {
     local(async {
-        let shared = Shared::new(Store::memory(64));
+        let shared = Shared::new(Store::memory(1 << 16));
         let bounds = Bounds {
             waiting: 8,
             ..Bounds::default()
         };
         let settings = exact("crowded", 100, "1/1s");
-        let limiter = Limiter::bounded(Store::memory(64), vec![settings], shared, bounds);
+        let limiter = Limiter::bounded(Store::memory(1 << 16), vec![settings], shared, bounds);
         let policy = limiter.policy(&"crowded".into()).unwrap();
         let client = client(1);
         let verdicts = join_all((0..10).map(|_| limiter.take(&policy, &client, 1))).await;

@@ -76,9 +76,9 @@ async fn a_reset_voids_the_denial() {
 async fn a_changed_limit_starts_afresh_and_an_unchanged_one_goes_on() {
     local(async {
         let same = exact("same", 1, "1/1h");
-        let shared = Shared::new(Store::memory(64));
+        let shared = Shared::new(Store::memory(1 << 16));
         let both = vec![same.clone(), exact("changed", 1, "1/1h")];
-        let limiter = Limiter::new(Store::memory(64), both, shared);
+        let limiter = Limiter::new(Store::memory(1 << 16), both, shared);
         for name in ["same", "changed"] {
             let policy = limiter.policy(&name.into()).unwrap();
             let client = client(1);

@@ -127,7 +127,7 @@ async fn a_drain_gives_every_lease_back() {
 async fn a_flood_of_clients_is_bounded_and_an_evicted_lease_goes_back() {
     local(async {
         let store = Store::memory(1 << 20);
-        let shared = Shared::new(Store::memory(64));
+        let shared = Shared::new(Store::memory(1 << 16));
         let bounds = Bounds {
             clients: 128,
             ..Bounds::default()
@@ -170,7 +170,7 @@ async fn a_limiter_that_is_dropped_leaves_its_share_and_keeps_its_counts() {
         drop((limiter, policy));
         sleep(TAU).await;
         let again = Bench::over(
-            Store::memory(64),
+            Store::memory(1 << 16),
             Arc::clone(&shared),
             limit("gone", 1_000, "1/1h"),
         );

@@ -24,7 +24,7 @@ pub(super) fn lost_store() -> Store {
 #[tokio::test(start_paused = true)]
 async fn without_the_store_the_threads_of_a_replica_share_its_part_of_the_limit() {
     local(async {
-        let shared = Shared::new(Store::memory(1_024));
+        let shared = Shared::new(Store::memory(1 << 16));
         shared.set_live_replicas(4);
         let one = Bench::over(
             lost_store(),
@@ -70,7 +70,7 @@ async fn without_the_store_a_policy_may_allow_or_deny() {
                 on_store_failure,
                 ..limit("lost", 1, "1/1h")
             };
-            let shared = Shared::new(Store::memory(64));
+            let shared = Shared::new(Store::memory(1 << 16));
             let bench = Bench::over(lost_store(), shared, settings);
             for _ in 0..3 {
                 let verdict = bench.take(1).await;
@@ -89,7 +89,7 @@ async fn a_lost_store_costs_a_few_deadlines_and_then_nothing() {
     local(async {
         let bench = Bench::over(
             lost_store(),
-            Shared::new(Store::memory(64)),
+            Shared::new(Store::memory(1 << 16)),
             limit("lost", 100, "1/1h"),
         );
         let start = Instant::now();

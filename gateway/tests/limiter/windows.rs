@@ -140,7 +140,7 @@ async fn without_the_store_each_replica_counts_its_part() {
     local(async {
         for counting in ALL {
             let window = WindowSpec::new(counting, 10, Micros::from_secs(60)).unwrap();
-            let shared = Shared::new(Store::memory(64));
+            let shared = Shared::new(Store::memory(1 << 16));
             shared.set_live_replicas(3);
             let bench = Bench::over(lost_store(), shared, spec_of("window", window));
             let verdicts = bench.takes([1; 8]).await;
