@@ -88,6 +88,15 @@ kubernetes() {
         kubectl kustomize "$overlay" >"$work/${overlay##*/}.yaml" || return 1
         renderings+=("${overlay##*/}=$work/${overlay##*/}.yaml")
     done
+    # Components that no overlay uses, put together as their comments say.
+    local here
+    here=$(realpath --relative-to="$work/instead" k8s)
+    mkdir -p "$work/instead"
+    printf '%s\n' 'apiVersion: kustomize.config.k8s.io/v1beta1' 'kind: Kustomization' 'namespace: api-gateway' "resources: [$here/base]" \
+        "components: [$here/components/monitoring, $here/components/gateway-api, $here/components/redis-elsewhere]" \
+        >"$work/instead/kustomization.yaml"
+    kubectl kustomize "$work/instead" >"$work/instead.yaml" || return 1
+    renderings+=("instead=$work/instead.yaml")
     if library helm_python; then
         mkdir -p "$work/chart"
         python3 scripts/validate/chart.py "$work/chart" || return 1
