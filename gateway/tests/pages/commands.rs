@@ -18,6 +18,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "needs a cluster and the internet; the chart is held by `make validate`",
     ),
     ("docker ", "needs a container engine"),
+    ("kind ", "needs a container engine"),
     ("apt ", "needs root"),
     ("editor ", "needs a person"),
     ("journalctl ", "needs systemd"),
