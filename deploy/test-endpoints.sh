@@ -23,6 +23,9 @@ path=/proxy/ admin='' requests=2000 parallel=50 wait=10 load=true url=''
 curl=(curl --silent --show-error --max-time 15)
 while [[ $# -gt 0 ]]; do
     case $1 in
+        --path | --admin | --requests | --parallel | --wait)
+            [[ $# -gt 1 ]] || { echo "test-endpoints.sh: $1 needs a value" >&2; usage >&2; exit 64; }
+            ;;&
         --path) path=$2; shift ;;
         --admin) admin=${2%/}; shift ;;
         --requests) requests=$2; shift ;;
