@@ -16,6 +16,7 @@ usage: deploy/deploy.sh [--dry-run] WHERE WHAT [ARGUMENTS]
 
   --dry-run   prints the commands and runs none
   OVERLAY     the overlay for k8s: dev (default), staging or production; its namespace follows from it
+  REDIS_HOST  for `k8s secret`: the name of Redis (default: redis, as kustomize has it; Helm: RELEASE-api-gateway-redis)
   IMAGE       for `prod up` and `k8s up`: this image instead of the one in .env or in the overlay
 
 prod init writes .env and deploy/secrets/ with passwords that it makes, and keeps what is there. prod certificate puts a
@@ -335,7 +336,7 @@ k8s_secret() {
     metrics=$(password)
     # By files, so that no password stands in a process list.
     kubectl --namespace "$namespace" create secret generic gateway-redis \
-        --from-file=url=<(printf 'redis://gateway:%s@redis:6379' "$gateway") \
+        --from-file=url=<(printf 'redis://gateway:%s@%s:6379' "$gateway" "${REDIS_HOST:-redis}") \
         --from-file=users.acl=<(acl "$gateway" "$metrics") \
         --from-file=metrics-password=<(printf '%s' "$metrics")
 }
