@@ -13,7 +13,7 @@ use super::headers::Origin;
 use super::record::{Record, TRACESTATE};
 use super::refusal::Refusal;
 use super::upgrade::Tunnel;
-use super::{Body, Peer, Proxy, attempts, forward, headers, http2, sanity, upgrade};
+use super::{Body, Interim, Peer, Proxy, attempts, forward, headers, http2, sanity, upgrade};
 use crate::upstream::{Received, RequestBody, UploadBounds};
 
 /// An upstream's answer that no client waits for.
@@ -43,9 +43,9 @@ impl Proxy {
         let switches = protocol.is_some();
         let must_switch = http2::is_switch(&inbound.head);
         let version = inbound.head.version;
-        let mut request = self.outgoing(record, peer, inbound, protocol);
+        let request = self.outgoing(record, peer, inbound, protocol);
         if upstream.upstream().passes_interim() && version == Version::HTTP_11 {
-            peer.interim.listen(&mut request);
+            record.context.listener = Some(Interim::listen(&peer.interim));
         }
         record.context.upstream = Some(upstream.name().clone());
         let copy = route.mirror.as_ref();
@@ -121,7 +121,7 @@ impl Proxy {
             identity.announce(headers);
         }
         if !record.context.trace.continues() {
-            headers.remove(TRACESTATE);
+            headers::drop_rare(headers, &TRACESTATE);
         }
         forward::set_trace(headers, record.context.trace.header().clone());
         if chunked {

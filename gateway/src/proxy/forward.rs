@@ -105,7 +105,9 @@ pub(super) async fn send(
         set_trace(request.headers_mut(), header);
         span
     });
-    let result = upstream.send(endpoint, request, patience).await;
+    let listener = context.borrow().listener.clone();
+    let sending = upstream.send(endpoint, request, patience, started, listener.as_ref());
+    let result = sending.await;
     let took = started.elapsed();
     if span.is_some() {
         let told = spans::attempt(&context.borrow(), endpoint, started, &result);

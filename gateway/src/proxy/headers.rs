@@ -39,11 +39,10 @@ static HOP_BY_HOP: [HeaderName; 10] = [
 ];
 
 /// What a trailer section must not hold: it would change how the message is framed, routed or believed, too late to be checked.
-static NOT_IN_TRAILERS: [HeaderName; 4] = [
+static NOT_IN_TRAILERS: [HeaderName; 3] = [
     HOST,
     http::header::CONTENT_LENGTH,
     http::header::CONTENT_TYPE,
-    X_FORWARDED_FOR,
 ];
 
 /// Removes what must not come after the body: the fields of this hop and those that only make sense before it.
@@ -51,6 +50,26 @@ pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
     strip_hop_by_hop(trailers);
     for name in &NOT_IN_TRAILERS {
         trailers.remove(name);
+    }
+    strip_origin(trailers);
+}
+
+/// Removes what hops say of where a request came from.
+fn strip_origin(headers: &mut HeaderMap) {
+    // No allocation where there is none.
+    let told: Vec<HeaderName> = headers.keys().filter(tells_origin).cloned().collect();
+    for name in told {
+        headers.remove(name);
+    }
+}
+
+/// Whether a field is for hops to say of where a request came from: RFC 7239, and what there was before it.
+fn tells_origin(name: &&HeaderName) -> bool {
+    let name = name.as_str();
+    match name.len() {
+        9 => name == "forwarded" || name == "x-real-ip",
+        13.. => name.starts_with("x-forwarded-"),
+        _ => false,
     }
 }
 
@@ -129,7 +148,11 @@ pub(super) fn prepare_request(
 ) {
     strip_hop_by_hop(headers);
     // Answered here, before the body is asked for; the upstream would answer a second time.
-    headers.remove(EXPECT);
+    drop_rare(headers, &EXPECT);
+    if !origin.trusted {
+        strip_origin(headers);
+    }
+    // Of a stranger nothing is left to be found.
     let chain = if origin.trusted {
         headers.get_all(X_FORWARDED_FOR).iter().collect()
     } else {
@@ -140,20 +163,23 @@ pub(super) fn prepare_request(
     if !origin.trusted || !headers.contains_key(X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
     }
-    match origin.host {
-        Some(host) if !origin.trusted || !headers.contains_key(X_FORWARDED_HOST) => {
-            headers.insert(X_FORWARDED_HOST, host);
-        }
-        None if !origin.trusted => {
-            headers.remove(X_FORWARDED_HOST);
-        }
-        _ => {}
+    if let Some(host) = origin.host
+        && (!origin.trusted || !headers.contains_key(X_FORWARDED_HOST))
+    {
+        headers.insert(X_FORWARDED_HOST, host);
     }
     if let Some(certificate) = origin.certificate {
         headers.insert(CLIENT_CERT, certificate.clone());
     }
     headers.append(VIA, hop.via(origin.version));
     headers.insert(X_REQUEST_ID, request_id.clone());
+}
+
+/// Removes a field that few requests have: to see that it is not there takes no hash.
+pub(super) fn drop_rare(headers: &mut HeaderMap, name: &HeaderName) {
+    if headers.keys().any(|one| one == name) {
+        headers.remove(name);
+    }
 }
 
 fn append(chain: &[&HeaderValue], peer: &HeaderValue) -> HeaderValue {
@@ -345,6 +371,33 @@ mod tests {
         assert_eq!(map["x-forwarded-for"], "192.0.2.1");
         assert_eq!(map["x-forwarded-proto"], "http");
         assert_eq!(map["x-forwarded-host"], "api.example");
+    }
+
+    #[test]
+    fn what_hops_say_is_no_strangers_to_say_however_it_is_called() {
+        let said = headers(&[
+            ("forwarded", "for=6.6.6.6;host=bank"),
+            ("x-real-ip", "6.6.6.6"),
+            ("x-forwarded-port", "443"),
+            ("x-forwarded-prefix", "/admin"),
+            ("x-forwarded-prefix", "/root"),
+            ("x-forward", "1"),
+            ("x-forwarded", "2"),
+        ]);
+        let names = |map: &HeaderMap| -> Vec<_> {
+            let names = map.keys().map(|name| name.as_str().to_owned());
+            names
+                .filter(|name| name.contains("forward") || name == "x-real-ip")
+                .collect()
+        };
+        let mut left = names(&prepared(said.clone(), false));
+        left.sort_unstable();
+        let own = ["x-forwarded-for", "x-forwarded-host", "x-forwarded-proto"];
+        assert_eq!(left, [&["x-forward", "x-forwarded"][..], &own].concat());
+        assert_eq!(names(&prepared(said.clone(), true)).len(), 6 + own.len());
+        let mut trailers = said;
+        strip_trailers(&mut trailers);
+        assert_eq!(trailers.len(), 2, "{trailers:?}");
     }
 
     #[test]

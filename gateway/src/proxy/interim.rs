@@ -11,15 +11,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 
 use http::header::CONTENT_LENGTH;
-use http::{HeaderMap, Request, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use super::headers::strip_hop_by_hop;
+use crate::upstream::{Hints, Listener};
 
 /// More of them than this for one request, or more bytes, are dropped.
 const MAX_COUNT: u32 = 16;
 const MAX_BYTES: usize = 16 * 1024;
 
-/// What a client's connection has yet to write of interim answers. One thread uses it; the parser that calls back does not know that.
+/// What a client's connection has yet to write of interim answers. One thread uses it; the connection that tells it does not know that.
 #[derive(Debug, Default)]
 pub struct Interim {
     /// A request is out whose interim answers are wanted.
@@ -39,39 +40,16 @@ struct Queue {
 }
 
 impl Interim {
-    /// Listens to what comes before the answer to `request`.
-    pub(super) fn listen<B>(self: &Arc<Self>, request: &mut Request<B>) {
-        let mut queue = self.queue();
+    /// Wants what comes before the answer to the next request.
+    pub(super) fn listen(this: &Arc<Self>) -> Listener {
+        let mut queue = this.queue();
         queue.request += 1;
         queue.count = 0;
         queue.bytes.clear();
-        let (this, number) = (Arc::clone(self), queue.request);
-        self.listening.store(true, Ordering::Relaxed);
-        hyper::ext::on_informational(request, move |answer| {
-            this.hear(number, answer.status(), answer.headers());
-        });
-    }
-
-    fn hear(&self, number: u64, status: StatusCode, headers: &HeaderMap) {
-        if matches!(
-            status,
-            StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS
-        ) {
-            return;
-        }
-        let mut queue = self.queue();
-        if queue.request != number || queue.count >= MAX_COUNT {
-            return;
-        }
-        let written = written(status, headers.clone());
-        if queue.bytes.len() + written.len() > MAX_BYTES {
-            return;
-        }
-        queue.count += 1;
-        queue.bytes.extend_from_slice(&written);
-        self.pending.store(true, Ordering::Relaxed);
-        if let Some(task) = queue.task.take() {
-            task.wake();
+        this.listening.store(true, Ordering::Relaxed);
+        Listener {
+            hints: Arc::<Self>::clone(this),
+            request: queue.request,
         }
     }
 
@@ -82,7 +60,6 @@ impl Interim {
         }
         let mut queue = self.queue();
         queue.request += 1;
-        queue.task = None;
         if !is_clear {
             queue.bytes.clear();
         }
@@ -103,13 +80,42 @@ impl Interim {
 
     /// Wakes `task` when there is more to write.
     pub fn wake(&self, task: &Waker) {
-        if self.listening.load(Ordering::Relaxed) {
-            self.queue().task = Some(task.clone());
+        if !self.listening.load(Ordering::Relaxed) {
+            return;
+        }
+        let mut queue = self.queue();
+        if !queue.task.as_ref().is_some_and(|own| own.will_wake(task)) {
+            queue.task = Some(task.clone());
         }
     }
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Hints for Interim {
+    fn hear(&self, request: u64, status: StatusCode, headers: HeaderMap) {
+        if matches!(
+            status,
+            StatusCode::CONTINUE | StatusCode::SWITCHING_PROTOCOLS
+        ) {
+            return;
+        }
+        let mut queue = self.queue();
+        if queue.request != request || queue.count >= MAX_COUNT {
+            return;
+        }
+        let written = written(status, headers);
+        if queue.bytes.len() + written.len() > MAX_BYTES {
+            return;
+        }
+        queue.count += 1;
+        queue.bytes.extend_from_slice(&written);
+        self.pending.store(true, Ordering::Relaxed);
+        if let Some(task) = &queue.task {
+            task.wake_by_ref();
+        }
     }
 }
 
@@ -135,19 +141,19 @@ mod tests {
     use super::*;
 
     fn hint(interim: &Interim, number: u64) {
-        interim.hear(number, StatusCode::EARLY_HINTS, &HeaderMap::new());
+        interim.hear(number, StatusCode::EARLY_HINTS, HeaderMap::new());
     }
 
     #[test]
     fn what_comes_after_its_request_was_answered_is_dropped() {
         let interim = Arc::new(Interim::default());
-        interim.listen(&mut Request::new(()));
+        Interim::listen(&interim);
         hint(&interim, 1);
         assert_eq!(interim.take().unwrap(), b"HTTP/1.1 103 Early Hints\r\n\r\n");
         assert_eq!(interim.take(), None);
         interim.conclude(true);
         hint(&interim, 1);
-        interim.listen(&mut Request::new(()));
+        Interim::listen(&interim);
         hint(&interim, 1);
         assert_eq!(interim.take(), None);
         // Behind an answer that is not written yet there is no place for it.
@@ -159,7 +165,7 @@ mod tests {
     #[test]
     fn there_is_a_bound_to_what_is_kept() {
         let interim = Arc::new(Interim::default());
-        interim.listen(&mut Request::new(()));
+        Interim::listen(&interim);
         for _ in 0..1_000 {
             hint(&interim, 1);
         }
@@ -170,9 +176,9 @@ mod tests {
     #[test]
     fn neither_100_nor_101_passes() {
         let interim = Arc::new(Interim::default());
-        interim.listen(&mut Request::new(()));
+        Interim::listen(&interim);
         for status in [StatusCode::CONTINUE, StatusCode::SWITCHING_PROTOCOLS] {
-            interim.hear(1, status, &HeaderMap::new());
+            interim.hear(1, status, HeaderMap::new());
         }
         assert_eq!(interim.take(), None);
     }

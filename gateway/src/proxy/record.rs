@@ -21,12 +21,12 @@ use super::route::{Parameters, Route, asked_host, host_name};
 use super::spans;
 use super::template::{Asked, Facts};
 use crate::limiter::Slot;
-use crate::policy::ids::{ClientId, RouteName, UpstreamName};
+use crate::policy::ids::{ClientId, Room, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Trace, Tracer};
 use crate::telemetry::{Counter, Family, Gauge, Histogram};
-use crate::upstream::Place;
+use crate::upstream::{Listener, Place};
 
 pub(super) const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
 pub(super) const TRACESTATE: HeaderName = HeaderName::from_static("tracestate");
@@ -155,6 +155,8 @@ pub(super) struct Context {
     pub(super) scheme: &'static str,
     /// What is known of it as a call of gRPC, if it is one.
     pub(super) grpc: Option<Call>,
+    /// Where interim answers to it go, if its client takes them.
+    pub(super) listener: Option<Listener>,
     pub(super) upstream: Option<UpstreamName>,
     pub(super) upstream_time: Option<Duration>,
     pub(super) attempts: u32,
@@ -187,6 +189,7 @@ impl Context {
             uri: self.uri.clone(),
             scheme: self.scheme,
             grpc: None,
+            listener: None,
             upstream: self.upstream.clone(),
             upstream_time: None,
             attempts: 0,
@@ -335,8 +338,8 @@ impl Drop for Record {
         };
         let context = &self.context;
         access.record(&Entry {
-            request_id: context.request_id.to_str().unwrap_or_default(),
-            client: &context.client,
+            request_id: context.request_id.as_bytes(),
+            client: context.client.text(&mut Room::default()),
             protocol: context.protocol,
             method: context.method.as_str(),
             route: self.route.as_ref().map_or("-", |_| &metrics.name),

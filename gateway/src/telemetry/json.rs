@@ -3,8 +3,6 @@
 //!
 //! Guarantees: what comes out is JSON, whatever texts go in. Must not: be given the same key twice, or allocate.
 
-use std::fmt::Display;
-use std::io::Write as _;
 use std::time::Duration;
 
 /// An object under construction.
@@ -39,6 +37,16 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(key.as_bytes());
     }
 
+    /// A text of which it is known that it stands in JSON as it is.
+    #[inline]
+    pub(super) fn plain(&mut self, key: &'static str, text: &[u8]) {
+        debug_assert!(text.is_ascii() && is_plain(text), "{key}{text:?}");
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text);
+        self.out.push(b'"');
+    }
+
     #[inline]
     pub(super) fn text(&mut self, key: &'static str, text: &str) {
         self.key(key);
@@ -59,28 +67,6 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(name.as_bytes());
         self.out.extend_from_slice(b"\":");
         let escaped = serde_json::to_writer(&mut *self.out, &String::from_utf8_lossy(value));
-        debug_assert!(escaped.is_ok(), "writing to memory does not fail");
-    }
-
-    pub(super) fn display(&mut self, key: &'static str, value: &dyn Display) {
-        self.key(key);
-        self.out.push(b'"');
-        let start = self.out.len();
-        let written = write!(self.out, "{value}");
-        debug_assert!(written.is_ok(), "writing to memory does not fail");
-        if is_plain(&self.out[start..]) {
-            self.out.push(b'"');
-        } else {
-            self.escape_from(start);
-        }
-    }
-
-    /// Does again, escaped, what was displayed since `start`, its opening quote included.
-    #[cold]
-    fn escape_from(&mut self, start: usize) {
-        let text = String::from_utf8_lossy(&self.out[start..]).into_owned();
-        self.out.truncate(start - 1);
-        let escaped = serde_json::to_writer(&mut *self.out, &text);
         debug_assert!(escaped.is_ok(), "writing to memory does not fail");
     }
 
@@ -123,13 +109,11 @@ mod tests {
             let mut out = Vec::new();
             let mut object = Object::begin(&mut out, "now");
             object.text(key!("a"), &text);
-            object.display(key!("b"), &text);
             object.number(key!("c"), number);
             object.millis(key!("d"), Duration::from_micros(number / 1_000_000));
             object.end();
             let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
             prop_assert_eq!(&value["a"], &text);
-            prop_assert_eq!(&value["b"], &text);
             prop_assert_eq!(&value["c"], number);
             prop_assert!((value["d"].as_f64().unwrap() - (number / 1_000_000) as f64 / 1e3).abs() < 1e-3);
         }

@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
@@ -16,6 +17,7 @@ use tokio::time::timeout;
 
 use super::attempt::AttemptError;
 use super::endpoint::Endpoint;
+use super::hints::{Ears, Overheard};
 use super::line::Line;
 use super::link::Link;
 use super::multiplexed::{self, Trunk};
@@ -116,12 +118,14 @@ where
         let trunk = multiplexed::handshake(stream, born).await;
         return trunk.map(Opened::Http2).map_err(AttemptError::Broken);
     }
+    let ears = Arc::<Ears>::default();
+    let stream = Overheard::new(stream, Arc::clone(&ears));
     let (sender, connection) = http1::Builder::new()
         .writev(false)
         .handshake(TokioIo::new(stream))
         .await
         .map_err(AttemptError::Broken)?;
-    let line = Line::new(sender, connection.with_upgrades(), born);
+    let line = Line::new(sender, connection.with_upgrades(), ears, born);
     Ok(Opened::Http1(Box::new(line)))
 }
 

@@ -8,9 +8,11 @@ pub mod settings;
 pub mod fetch;
 mod body;
 mod idle;
+mod timer;
 mod tls;
 mod anyone;
 mod link;
+mod hints;
 mod line;
 mod multiplexed;
 mod connect;
@@ -34,6 +36,7 @@ pub use choice::PickHint;
 pub use concurrency::{Concurrency, NoPlace, Place};
 pub use directory::Directory;
 pub use endpoint::{Endpoint, InFlight};
+pub use hints::{Hints, Listener};
 pub use member::{Member, MemberSnapshot, Standing};
 pub use membership::{Change, Hook, Membership};
 pub use replay::Sending;
@@ -48,9 +51,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response, Version};
+use tokio::time::Instant;
 
 use crate::policy::grpc::GrpcStatus;
 use crate::policy::ids::UpstreamName;
+use attempt::Missed;
 use choice::View;
 use settings::{HashKey, Rule};
 
@@ -140,7 +145,8 @@ impl Upstream {
         view.pick(hint, self.load.get())
     }
 
-    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts.
+    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts from `began`, the present. `listener`
+    /// hears what comes before.
     ///
     /// # Errors
     /// [`AttemptError`] says what broke, whose fault it was and whether the endpoint may have seen the request.
@@ -149,18 +155,21 @@ impl Upstream {
         endpoint: &Rc<Endpoint>,
         request: Box<Request<RequestBody>>,
         patience: Patience,
+        began: Instant,
+        listener: Option<&Listener>,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
-        let limit = patience.limit;
-        let result = match tokio::time::timeout(limit, attempt::send(endpoint, request)).await {
-            Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
+        let until = patience.over(began);
+        let result = match attempt::send(endpoint, request, until, listener).await {
+            Ok(response) => Ok(response.map(|body| body.holding(in_flight))),
+            Err(Missed::Failed(error)) => Err(error),
             // What the client has not sent yet, the upstream cannot answer.
-            Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
+            Err(Missed::Late) if upload.is_some_and(|upload| upload.is_waiting()) => {
                 Err(AttemptError::Client(UploadFault::TooSlow))
             }
-            Err(_) if patience.is_telling => Err(AttemptError::Timeout),
-            Err(_) => Err(AttemptError::Deadline),
+            Err(Missed::Late) if patience.is_telling => Err(AttemptError::Timeout),
+            Err(Missed::Late) => Err(AttemptError::Deadline),
         };
         self.report(endpoint, &result);
         result

@@ -17,6 +17,7 @@ mod keys;
 mod links;
 mod markdown;
 mod names;
+mod rules;
 mod shell;
 #[path = "../support/mod.rs"]
 mod support;

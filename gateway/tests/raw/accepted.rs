@@ -245,6 +245,19 @@ async fn what_is_sound_is_forwarded() {
             &["gzip"],
         ),
         (
+            "what hops say of a client is no client's to say",
+            "7239 8.1",
+            "GET /proxy/x HTTP/1.1\r\nhost: a\r\nforwarded: for=6.6.6.6;host=bank\r\nx-real-ip: 6.6.6.6\r\nx-forwarded-for: 6.6.6.6\r\nx-forwarded-port: 443\r\nx-forwarded-prefix: /admin\r\nx-kept: 1\r\n\r\n",
+            &["x-kept: 1\r\n", "x-forwarded-for: 127.0.0.1\r\n"],
+            &[
+                "6.6.6.6",
+                "bank",
+                "x-real-ip",
+                "x-forwarded-port",
+                "x-forwarded-prefix",
+            ],
+        ),
+        (
             "an upgrade to h2c is not passed on",
             "9113 3.1",
             "GET /proxy/x HTTP/1.1\r\nhost: a\r\nconnection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n\r\n",

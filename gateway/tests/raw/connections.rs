@@ -1,5 +1,7 @@
 //! What a connection is used for after an answer: the next request, nothing, or a timeout.
 
+use std::time::Duration;
+
 use super::wire::{Pair, Wire, status};
 
 const GET: &str = "GET /proxy/x HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -59,6 +61,22 @@ async fn an_idle_connection_is_closed_in_its_time() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_quiet_for_a_while_goes_on() {
+    // The parser goes after an eighth of it.
+    let pair = Pair::start(&[], &[("GATEWAY__SERVER__KEEPALIVE_TIMEOUT", "1600ms")]).await;
+    let mut wire = Wire::connect(&pair.gateway).await;
+    for cut in [0, 10, GET.len() - 2, GET.len()] {
+        let (begin, end) = GET.split_at(cut);
+        wire.send(begin).await;
+        // Not to wait for anything: this long a client has nothing to say.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        wire.send(end).await;
+        assert_eq!(status(&wire.until("\r\n\r\nok").await), 200, "{cut}");
+    }
+    assert_eq!(wire.rest().await, "", "closed without a word");
+}
+
+#[tokio::test]
 async fn waiting_for_a_slow_upstream_is_not_idling() {
     let pair = Pair::start(
         &[""],
@@ -100,6 +118,26 @@ async fn an_upstream_connection_is_used_again() {
         assert_eq!(status(&pair.exchange(GET).await), 200);
     }
     assert_eq!(pair.upstream.connections(), 1);
+}
+
+#[tokio::test]
+async fn an_upstream_connection_that_ended_while_idle_costs_nobody_a_request() {
+    // Closed right behind its answer, without having said so: as after a time-out that nobody here knows of.
+    let last = "HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok<close>";
+    let pair = Pair::start(&[last; 8], &[]).await;
+    let mut wire = Wire::connect(&pair.gateway).await;
+    for number in 1..=8 {
+        let post = "POST /proxy/x HTTP/1.1\r\nhost: a\r\ncontent-length: 5\r\n\r\nhello";
+        wire.send(post).await;
+        let answer = wire.until("\r\n\r\nok").await;
+        assert_eq!(status(&answer), 200, "{number}: {answer}");
+    }
+    let received = pair.upstream.received();
+    assert_eq!(received.matches("POST /x ").count(), 8, "each once");
+    let attempts = r#"gateway_upstream_requests_total{upstream="default",outcome="success"}"#;
+    assert_eq!(pair.gateway.metric(attempts).await as u32, 8);
+    let broken = r#"gateway_upstream_requests_total{upstream="default",outcome="broken"}"#;
+    assert_eq!(pair.gateway.metric(broken).await as u32, 0);
 }
 
 #[tokio::test]

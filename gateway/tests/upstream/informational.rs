@@ -72,7 +72,7 @@ const GET: &str = "GET /proxy/page HTTP/1.1\r\nhost: a\r\n\r\n";
 #[tokio::test]
 async fn hints_are_there_before_the_answer() {
     let (url, gate) = upstream(HINTS).await;
-    let gateway = gateway(&url, &[("informational", "true")]);
+    let gateway = gateway(&url, &[]);
     let mut client = ask(gateway.proxy(), GET).await;
     for _ in 0..3 {
         // The answer does not exist yet.
@@ -87,7 +87,7 @@ async fn hints_are_there_before_the_answer() {
 async fn hints_belong_to_their_own_answer_however_requests_come() {
     let (url, gate) = upstream(HINTS).await;
     gate.add_permits(50);
-    let gateway = gateway(&url, &[("informational", "true")]);
+    let gateway = gateway(&url, &[]);
     let mut client = ask(gateway.proxy(), &GET.repeat(50)).await;
     for _ in 0..50 {
         assert_eq!(told(&mut client).await, PASSED);
@@ -100,7 +100,7 @@ async fn several_pass_in_order_and_100_is_the_gateways_own() {
     let several = "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n\
                    HTTP/1.1 103 Early Hints\r\nlink: <b>\r\nlink: <c>\r\n\r\n";
     let (url, gate) = upstream(several).await;
-    let gateway = gateway(&url, &[("informational", "true")]);
+    let gateway = gateway(&url, &[]);
     let mut client = ask(gateway.proxy(), GET).await;
     assert_eq!(told(&mut client).await, "HTTP/1.1 102 Processing\r\n\r\n");
     let hints = "HTTP/1.1 103 Early Hints\r\nlink: <b>\r\nlink: <c>\r\n\r\n";
@@ -112,7 +112,7 @@ async fn several_pass_in_order_and_100_is_the_gateways_own() {
 #[tokio::test]
 async fn a_body_that_was_asked_for_and_hints_do_not_get_into_each_others_way() {
     let (url, gate) = upstream(HINTS).await;
-    let gateway = gateway(&url, &[("informational", "true")]);
+    let gateway = gateway(&url, &[]);
     let post =
         "POST /proxy/page HTTP/1.1\r\nhost: a\r\nexpect: 100-continue\r\ncontent-length: 2\r\n\r\n";
     let mut client = ask(gateway.proxy(), post).await;
@@ -129,12 +129,23 @@ async fn who_does_not_expect_them_gets_none() {
     let (url, gate) = upstream(HINTS).await;
     gate.add_permits(2);
     // RFC 9110, section 15.2: HTTP/1.0 knows no interim answers.
-    let on = gateway(&url, &[("informational", "true")]);
+    let on = gateway(&url, &[]);
     let old = "GET /proxy/page HTTP/1.0\r\n\r\n";
     let mut client = ask(on.proxy(), old).await;
     let head = told(&mut client).await;
     assert!(head.contains(" 200 OK"), "{head}");
-    let off = gateway(&url, &[]);
+    let off = gateway(&url, &[("informational", "false")]);
     let mut client = ask(off.proxy(), GET).await;
     answer(&mut client).await;
+}
+
+#[tokio::test]
+async fn a_head_that_is_never_finished_is_no_hint() {
+    let (url, gate) = upstream("HTTP/1.1 103 Early Hints\r\nlink: <d>\r\n").await;
+    let gateway = gateway(&url, &[]);
+    let mut client = ask(gateway.proxy(), GET).await;
+    // What follows completes no head: the final answer is a field that is none.
+    gate.add_permits(1);
+    let head = told(&mut client).await;
+    assert!(head.starts_with("HTTP/1.1 502 "), "{head}");
 }

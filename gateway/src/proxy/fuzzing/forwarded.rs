@@ -51,6 +51,7 @@ pub fn forwarded(data: &[u8]) {
     for name in HOP
         .into_iter()
         .chain(["host", "content-length", "content-type", "x-forwarded-for"])
+        .chain(["forwarded", "x-real-ip", "x-forwarded-port"])
     {
         assert!(!trailers.contains_key(name), "{name} is left in trailers");
     }
@@ -109,6 +110,12 @@ fn prepared(mut headers: HeaderMap, trusted: bool, peer: &HeaderValue) {
             !headers.contains_key("client-cert"),
             "a stranger shows a certificate"
         );
+        for name in headers.keys().map(HeaderName::as_str) {
+            let own = ["x-forwarded-for", "x-forwarded-proto", "x-forwarded-host"].contains(&name);
+            let is_told = name.starts_with("x-forwarded-") && name.len() > "x-forwarded-".len();
+            let is_told = is_told || name == "forwarded" || name == "x-real-ip";
+            assert!(own || !is_told, "a stranger says {name}");
+        }
         assert_eq!(headers[X_FORWARDED_FOR], peer);
         assert_eq!(headers[X_FORWARDED_PROTO], "https");
         let hosts: Vec<_> = headers.get_all(X_FORWARDED_HOST).iter().collect();
