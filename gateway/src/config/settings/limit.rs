@@ -37,6 +37,7 @@ pub(super) fn family(
 ) -> Option<Family> {
     let exempt = exempt(check, &at.key("exempt"), raw.exempt.clone());
     let own = limit(check, at, name, raw.clone());
+    let raw = shared(raw);
     let mut limits = Vec::new();
     let mut plans = Vec::new();
     let mut figures = raw.plans.clone().unwrap_or_default();
@@ -57,7 +58,7 @@ pub(super) fn family(
             refill: figures.refill.or_else(|| raw.refill.clone()),
             limit: figures.limit.or(raw.limit),
             window: figures.window.or_else(|| raw.window.clone()),
-            ..shared(raw.clone())
+            ..raw.clone()
         };
         let variant = limit(check, &at, &format!("{name}@{plan}"), variant);
         if let Some(variant) = variant {
