@@ -12,6 +12,7 @@ use super::connect::connect;
 use super::endpoint::Endpoint;
 use super::hints::Listener;
 use super::link::Failed;
+use super::multiplexed::copy;
 use super::upload::{RequestBody, UploadFault, UploadState};
 
 /// A response head with its streaming body.
@@ -138,7 +139,8 @@ impl AttemptError {
 }
 
 /// Sends `request` on a connection that is there or a new one. A request that was not sent, or that the endpoint says it has not
-/// looked at, is sent again here and does not count as another attempt; the latter once.
+/// looked at, is sent again here and does not count as another attempt; the latter once, and so one that went on a connection which had
+/// been idle for a while and ended without a byte of an answer, if it may be repeated.
 pub(super) async fn send(
     endpoint: &Rc<Endpoint>,
     mut request: Box<Request<RequestBody>>,
@@ -148,8 +150,9 @@ pub(super) async fn send(
     let upload = request.body().upload();
     let offer = endpoint.offer(&request);
     let mut was_refused = false;
+    let mut pools = STALE_CONNECTIONS;
     for turn in 0..=STALE_CONNECTIONS {
-        let pooled = endpoint.pooled(offer).filter(|_| turn < STALE_CONNECTIONS);
+        let pooled = endpoint.pooled(offer).filter(|_| turn < pools);
         let is_new = pooled.is_none();
         let link = match pooled {
             Some(link) => link,
@@ -159,6 +162,9 @@ pub(super) async fn send(
                 Err(_) => return Err(Missed::Late),
             },
         };
+        let spare = (!is_new && link.has_rested())
+            .then(|| spare(&request))
+            .flatten();
         match link.exchange(endpoint, request, until, listener).await {
             Ok((response, link)) => {
                 return Ok(
@@ -170,10 +176,21 @@ pub(super) async fn send(
                 was_refused = true;
                 request = again;
             }
-            Err(failed) => return Err(blame(failed, upload.as_deref())),
+            Err(failed) => match spare.filter(|_| failed.is_end()) {
+                // Once: on a new connection it is the upstream that breaks off.
+                Some(again) => (request, pools) = (again, 0),
+                None => return Err(blame(failed, upload.as_deref())),
+            },
         }
     }
     Err(AttemptError::Refused.into())
+}
+
+/// The same request once more, for a connection that may have ended unseen: an upstream's own time-out crosses with the request, which was
+/// then written and never read. Only what may be repeated in any case, and whose body is none (RFC 9110, section 9.2.2).
+fn spare(request: &Request<RequestBody>) -> Option<Box<Request<RequestBody>>> {
+    let may = request.method().is_idempotent() && matches!(request.body(), RequestBody::Empty);
+    may.then(|| Box::new(copy(request)))
 }
 
 fn blame(failed: Failed, upload: Option<&UploadState>) -> Missed {

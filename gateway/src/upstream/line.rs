@@ -39,6 +39,8 @@ pub(super) struct Line {
     ears: Arc<Ears>,
     pub(super) born: Instant,
     pub(super) served: u32,
+    /// It has been idle for a while before this exchange.
+    pub(super) has_rested: bool,
 }
 
 impl Line {
@@ -55,6 +57,7 @@ impl Line {
             timer: Timer::default(),
             born,
             served: 0,
+            has_rested: false,
         }
     }
 

@@ -2,6 +2,9 @@
 //!
 //! Guarantees: a request that was not sent comes back whole. Must not: keep a connection.
 
+use std::error::Error as _;
+use std::io;
+
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::time::{Instant, timeout_at};
@@ -32,7 +35,32 @@ pub(super) enum Failed {
     Late,
 }
 
+impl Failed {
+    /// Whether the connection ended before there was an answer.
+    pub(super) fn is_end(&self) -> bool {
+        let Self::Broken(error) = self else {
+            return false;
+        };
+        let cause = error.source().and_then(|cause| cause.downcast_ref());
+        let is_reset = cause.is_some_and(|cause: &io::Error| {
+            matches!(
+                cause.kind(),
+                io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
+            )
+        });
+        error.is_incomplete_message() || is_reset
+    }
+}
+
 impl Link {
+    /// Whether it has been idle for so long that it may have ended unseen. An HTTP/2 connection says which streams it has not looked at.
+    pub(super) const fn has_rested(&self) -> bool {
+        match self {
+            Self::Http1(line) => line.has_rested,
+            Self::Http2(_) => false,
+        }
+    }
+
     /// Sends `request` and waits for the response head, at most until `until`.
     pub(super) async fn exchange(
         self,

@@ -268,7 +268,8 @@ fn restored(mut request: Request<RequestBody>) -> Request<RequestBody> {
     request
 }
 
-fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
+/// The same request without its body.
+pub(super) fn copy(request: &Request<RequestBody>) -> Request<RequestBody> {
     let mut copy = Request::new(RequestBody::Empty);
     *copy.method_mut() = request.method().clone();
     *copy.uri_mut() = request.uri().clone();

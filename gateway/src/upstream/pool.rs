@@ -19,6 +19,9 @@ use super::settings::Settings;
 /// So many HTTP/2 connections are opened before requests wait for a stream.
 const MOST_TRUNKS: usize = 8;
 
+/// From then on an upstream may be about to close a connection for being idle; the shortest time-outs in use are some seconds.
+const REST: Duration = Duration::from_secs(1);
+
 /// How many connections are kept, and for how long.
 #[derive(Clone, Copy, Debug)]
 struct Bounds {
@@ -71,8 +74,9 @@ impl Pool {
     /// The connection used last: the warmest, and the rest may grow old enough to be closed.
     pub(super) fn line(&self) -> Option<Box<Line>> {
         loop {
-            let Idle { line, .. } = self.idle.borrow_mut().pop_back()?;
+            let Idle { mut line, since } = self.idle.borrow_mut().pop_back()?;
             if !line.is_closed() {
+                line.has_rested = self.swept.get() - since >= REST;
                 return Some(line);
             }
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::wire::{Pair, Wire, status};
+use super::wire::{OK, Pair, Wire, status};
 
 const GET: &str = "GET /proxy/x HTTP/1.1\r\nhost: a\r\n\r\n";
 
@@ -138,6 +138,27 @@ async fn an_upstream_connection_that_ended_while_idle_costs_nobody_a_request() {
     assert_eq!(pair.gateway.metric(attempts).await as u32, 8);
     let broken = r#"gateway_upstream_requests_total{upstream="default",outcome="broken"}"#;
     assert_eq!(pair.gateway.metric(broken).await as u32, 0);
+}
+
+#[tokio::test]
+async fn a_time_out_of_the_upstream_that_crosses_with_a_request_costs_nobody_an_answer() {
+    let post = "POST /proxy/x HTTP/1.1\r\nhost: a\r\ncontent-length: 0\r\n\r\n";
+    for (request, rests, answer) in [(GET, true, 200), (GET, false, 502), (post, true, 502)] {
+        // To the second request on its connection there is no answer.
+        let pair = Pair::start(&[OK, "<close>"], &[]).await;
+        let mut wire = Wire::connect(&pair.gateway).await;
+        wire.send(request).await;
+        wire.until("\r\n\r\nok").await;
+        if rests {
+            // Not to wait for anything: this long the connection is idle.
+            tokio::time::sleep(Duration::from_millis(1_600)).await;
+        }
+        wire.send(request).await;
+        let told = wire.until("\r\n\r\n").await;
+        assert_eq!(status(&told), answer, "{request} {rests}: {told}");
+        let sent = pair.upstream.received().matches(" /x ").count();
+        assert_eq!(sent, if answer == 200 { 3 } else { 2 }, "{request} {rests}");
+    }
 }
 
 #[tokio::test]

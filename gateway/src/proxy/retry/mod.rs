@@ -67,7 +67,7 @@ impl Retries {
 
     fn repeats(&self, method: &Method) -> bool {
         match &self.settings.methods {
-            None => is_idempotent(method),
+            None => method.is_idempotent(),
             Some(listed) => listed.contains(method),
         }
     }
@@ -263,14 +263,6 @@ pub(super) fn copy(request: &Request<RequestBody>) -> Option<Box<Request<Request
     *copy.version_mut() = request.version();
     *copy.headers_mut() = request.headers().clone();
     Some(copy)
-}
-
-/// RFC 9110, section 9.2.2.
-fn is_idempotent(method: &Method) -> bool {
-    matches!(
-        *method,
-        Method::GET | Method::HEAD | Method::OPTIONS | Method::TRACE | Method::PUT | Method::DELETE
-    )
 }
 
 #[cfg(test)]
