@@ -148,6 +148,31 @@ async fn a_term_signal_lets_every_request_in_flight_finish() {
 }
 
 #[tokio::test]
+async fn connections_that_are_idle_hold_little_memory() {
+    const IDLE: u64 = 400;
+    let mock = Mock::start(Settings::default()).await.unwrap();
+    let plenty = [("RATE_LIMIT_CAPACITY", "1000000")];
+    let gateway = Process::start(&mock.url(), &plenty).await;
+    let warm = Client::connect(gateway.proxy).await;
+    drop(warm);
+    let mut clients = Vec::new();
+    let before = gateway.own_memory();
+    for _ in 0..IDLE {
+        let mut client = Client::connect(gateway.proxy).await;
+        let answer = client.send(request(Method::GET, "/proxy/hello", &[])).await;
+        assert_eq!(answer.status(), 200);
+        answer.into_body().collect().await.unwrap();
+        clients.push(client);
+    }
+    let each = || gateway.own_memory().saturating_sub(before) / IDLE;
+    support::eventually("small connections", || async { each() < 8 * 1024 }).await;
+    for client in &mut clients {
+        let answer = client.send(request(Method::GET, "/proxy/hello", &[])).await;
+        assert_eq!(answer.status(), 200, "and they go on");
+    }
+}
+
+#[tokio::test]
 async fn a_gibibyte_streams_through_in_both_directions_in_little_memory() {
     let mock = Mock::start(Settings::default()).await.unwrap();
     let gateway = Process::start(&mock.url(), &[("UPSTREAM_TIMEOUT", "120")]).await;

@@ -16,6 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use super::common::Common;
 use super::issuers;
 use super::live::Live;
+use super::memory;
 use super::operate::{carry_out, hear_orders};
 use super::reload::{Reloader, Reloads, Wishes};
 use super::report::{Place, reports};
@@ -118,6 +119,7 @@ async fn run(common: &Common, store: Store, tasks: Tasks, stop: Receiver<()>) {
         () = live.each(|now| async move { issuers::look_after(&now.config).await }) => {}
         () = kept_answers(live, store) => {}
         () = watchdog() => {}
+        () = memory::give_back() => {}
         () = watch_certificates(tls) => {}
         _ = stop => {}
     }

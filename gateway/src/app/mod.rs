@@ -9,6 +9,7 @@ mod issuers;
 mod inherited;
 mod listen;
 mod live;
+mod memory;
 mod needs_restart;
 mod endpoints;
 mod given;

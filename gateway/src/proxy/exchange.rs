@@ -121,7 +121,7 @@ impl Proxy {
             identity.announce(headers);
         }
         if !record.context.trace.continues() {
-            headers.remove(TRACESTATE);
+            headers::drop_rare(headers, &TRACESTATE);
         }
         forward::set_trace(headers, record.context.trace.header().clone());
         if chunked {

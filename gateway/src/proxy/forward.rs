@@ -106,7 +106,7 @@ pub(super) async fn send(
         span
     });
     let listener = context.borrow().listener.clone();
-    let sending = upstream.send(endpoint, request, patience, listener.as_ref());
+    let sending = upstream.send(endpoint, request, patience, started, listener.as_ref());
     let result = sending.await;
     let took = started.elapsed();
     if span.is_some() {

@@ -148,7 +148,7 @@ pub(super) fn prepare_request(
 ) {
     strip_hop_by_hop(headers);
     // Answered here, before the body is asked for; the upstream would answer a second time.
-    headers.remove(EXPECT);
+    drop_rare(headers, &EXPECT);
     if !origin.trusted {
         strip_origin(headers);
     }
@@ -168,6 +168,13 @@ pub(super) fn prepare_request(
     }
     headers.append(VIA, hop.via(origin.version));
     headers.insert(X_REQUEST_ID, request_id.clone());
+}
+
+/// Removes a field that few requests have: to see that it is not there takes no hash.
+pub(super) fn drop_rare(headers: &mut HeaderMap, name: &HeaderName) {
+    if headers.keys().any(|one| one == name) {
+        headers.remove(name);
+    }
 }
 
 fn append(chain: &[&HeaderValue], peer: &HeaderValue) -> HeaderValue {

@@ -14,6 +14,8 @@ use http::{HeaderValue, Request};
 use http_body::Body as _;
 use http_body_util::BodyExt as _;
 
+use tokio::time::Instant;
+
 use super::circuit::Guarded;
 use super::forward;
 use super::settings::MirrorSettings;
@@ -185,8 +187,9 @@ async fn exchange(upstream: &Guarded, mut request: Box<Request<RequestBody>>) ->
         limit: upstream.timeout(),
         is_telling: true,
     };
+    let began = Instant::now();
     let answer = upstream
-        .send(&endpoint, request, patience, None)
+        .send(&endpoint, request, patience, began, None)
         .await
         .ok()?;
     let mut body = answer.into_body();

@@ -213,8 +213,9 @@ impl Proxy {
         peer: &Peer,
         inbound: &mut Inbound,
     ) -> Result<Response<Body>, Refusal> {
+        let length = inbound.length();
         let head = &mut inbound.head;
-        if sanity::request(head, &self.strictness)? == Asked::Gateway {
+        if sanity::request(head, length, &self.strictness)? == Asked::Gateway {
             return Ok(local::options());
         }
         let Taken {
@@ -245,7 +246,7 @@ impl Proxy {
             record.context.decision = "forbidden";
             return Ok(answer);
         }
-        sanity::length(&head.headers, route.max_body_bytes())?;
+        sanity::fits(length, route.max_body_bytes())?;
         if let Target::Forward { upstream } = &route.target {
             record.places.whole = self.upstreams[*upstream].admission().arrive()?;
         }

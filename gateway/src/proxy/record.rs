@@ -338,7 +338,7 @@ impl Drop for Record {
         };
         let context = &self.context;
         access.record(&Entry {
-            request_id: context.request_id.to_str().unwrap_or_default(),
+            request_id: context.request_id.as_bytes(),
             client: &context.client,
             protocol: context.protocol,
             method: context.method.as_str(),

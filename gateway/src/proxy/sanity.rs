@@ -47,8 +47,12 @@ const fn bad<T>(detail: &'static str) -> Result<T, Refusal> {
     Err(Refusal::BadRequest(detail))
 }
 
-/// Checks a request's head, and takes off what `strictness` takes off.
-pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked, Refusal> {
+/// Checks a request's head, and takes off what `strictness` takes off. `length` is what the request says of its body's.
+pub(super) fn request(
+    head: &mut Head,
+    length: Option<u64>,
+    strictness: &Strictness,
+) -> Result<Asked, Refusal> {
     if head.version == Version::HTTP_2 {
         http2::request(head)?;
     }
@@ -67,7 +71,7 @@ pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked,
     if head.uri.path() == "*" {
         return Ok(Asked::Gateway);
     }
-    length(&head.headers, strictness.max_body_bytes)?;
+    fits(length, strictness.max_body_bytes)?;
     if let Some(normal) = path::normal(head.uri.path(), strictness).or_else(bad)? {
         head.uri = path::replaced(&head.uri, &normal).ok_or(UNREADABLE)?;
     }
@@ -75,11 +79,8 @@ pub(super) fn request(head: &mut Head, strictness: &Strictness) -> Result<Asked,
 }
 
 /// A body that says that it is too large is refused before any of it is read.
-pub(super) fn length(headers: &HeaderMap, most: u64) -> Result<(), Refusal> {
-    let declared = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|one| one.to_str().ok()?.parse().ok());
-    match declared {
+pub(super) fn fits(length: Option<u64>, most: u64) -> Result<(), Refusal> {
+    match length {
         Some(length) if most < length => Err(Refusal::Faulty(Fault::BodyTooLarge)),
         _ => Ok(()),
     }

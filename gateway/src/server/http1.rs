@@ -3,7 +3,6 @@
 //! Guarantees: an answer that ends a connection reaches a client that is still sending; once the process is about to stop, every
 //! answer says that it is the last. Must not: look into a request.
 
-use std::cell::Cell;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -23,7 +22,8 @@ use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::time::timeout;
 
 use super::drain::{Phase, Signal};
-use super::guard::{Busy, Guard, Limits, Shared, Times};
+use super::guard::{Busy, Guard, Left, Limits, Shared, Times};
+use super::quiet;
 use super::settings::Settings;
 use super::stage::Current;
 use crate::proxy::{Body, Peer, Proxy};
@@ -35,12 +35,28 @@ const PARSER_HEADERS: usize = 100;
 /// How long a client that is still sending may take to notice that it was answered and that nobody listens any more.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// How long a connection may be idle at most until its parser goes, and with it some 20 KiB of buffers: clients keep connections for far
+/// longer than they have something to ask.
+const REST: Duration = Duration::from_secs(1);
+/// The same as a share of the time for which an idle connection is kept.
+const RESTS: u32 = 8;
+
 /// How HTTP/1.1 is served.
 #[derive(Debug)]
 pub(super) struct Http1 {
     builder: http1::Builder,
     limits: Limits,
     times: Times,
+    /// How long a connection is kept that has been idle for as long as `times` says.
+    quiet: Duration,
+}
+
+/// How a connection's requests ended.
+enum Ended<T> {
+    /// For now.
+    Quiet(T),
+    /// With a last answer.
+    Last(T, Left),
 }
 
 impl Http1 {
@@ -50,10 +66,14 @@ impl Http1 {
         if settings.max_headers > PARSER_HEADERS {
             builder.max_headers(settings.max_headers);
         }
+        let mut times = Times::new(settings);
+        let keepalive = times.idle;
+        times.idle = REST.min(keepalive / RESTS);
         Self {
             builder,
             limits: Limits::new(settings),
-            times: Times::new(settings),
+            times,
+            quiet: keepalive - times.idle,
         }
     }
 
@@ -62,10 +82,43 @@ impl Http1 {
         &self,
         current: &Current,
         peer: &Peer,
-        stream: T,
-        first: Vec<u8>,
+        mut stream: T,
+        mut first: Vec<u8>,
         mut drain: Signal,
     ) where
+        T: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let mut limit = self.times.head;
+        loop {
+            if first.is_empty() {
+                match quiet::heard(&mut stream, limit, &mut drain).await {
+                    Some(said) => first = said,
+                    None => return Box::pin(linger(stream)).await,
+                }
+            }
+            let first = std::mem::take(&mut first);
+            // Boxed, so that it is there only as long as there are requests.
+            let requests = Box::pin(self.requests(current, peer, stream, first, &mut drain));
+            match requests.await {
+                Some(Ended::Quiet(still)) => (stream, limit) = (still, self.quiet),
+                Some(Ended::Last(stream, left)) => {
+                    return Box::pin(follow(peer, stream, left)).await;
+                }
+                None => return,
+            }
+        }
+    }
+
+    /// Serves the requests that come one soon after the other.
+    async fn requests<T>(
+        &self,
+        current: &Current,
+        peer: &Peer,
+        stream: T,
+        first: Vec<u8>,
+        drain: &mut Signal,
+    ) -> Option<Ended<T>>
+    where
         T: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let shared = Rc::new(Shared::default());
@@ -80,43 +133,39 @@ impl Http1 {
         let service = service_fn(|request| answer(current.get(), peer, &shared, request));
         let connection = self.builder.serve_connection(TokioIo::new(guard), service);
         let mut connection = std::pin::pin!(connection.without_shutdown());
-        let told = Cell::new(Phase::Run);
-        let ended = loop {
-            let next = if told.get() == Phase::Run {
-                Phase::Leave
-            } else {
-                Phase::Drain
-            };
-            tokio::select! {
-                biased;
-                ended = connection.as_mut() => break ended,
-                () = drain.reached(next), if told.get() < Phase::Drain => {
-                    told.set(next);
-                    shared.leave();
-                    if next == Phase::Drain {
-                        shared.drain();
-                    }
-                }
+        let ended = 'ended: {
+            if let Some(ended) = drain.during(Phase::Leave, connection.as_mut()).await {
+                break 'ended ended;
             }
+            shared.leave();
+            if let Some(ended) = drain.during(Phase::Drain, connection.as_mut()).await {
+                break 'ended ended;
+            }
+            shared.drain();
+            connection.await
         };
         // An error is the client's or the network's; what there was of a request has been recorded.
-        let Ok(parts) = ended else {
-            return;
-        };
-        let (stream, is_clean) = parts.io.into_inner().into_inner();
-        let is_clean = is_clean && parts.read_buf.is_empty();
-        follow(peer, stream, shared.is_tunnel(), is_clean).await;
+        let parts = ended.ok()?;
+        if !shared.is_tunnel() {
+            drop(peer.take_tunnel());
+        }
+        let (stream, left) = parts.io.into_inner().into_inner();
+        Some(match left {
+            _ if !parts.read_buf.is_empty() => Ended::Last(stream, Left::Spoilt),
+            Left::Quiet => Ended::Quiet(stream),
+            left => Ended::Last(stream, left),
+        })
     }
 }
 
 /// What follows the last answer: a tunnel, or the end.
-async fn follow<T>(peer: &Peer, stream: T, switched: bool, is_clean: bool)
+async fn follow<T>(peer: &Peer, stream: T, left: Left)
 where
     T: AsyncRead + AsyncWrite + Unpin,
 {
-    match peer.take_tunnel().filter(|_| switched) {
+    match peer.take_tunnel() {
         // What was sent before the switch was sent as HTTP, or to be mistaken for it.
-        Some(_) if !is_clean => {}
+        Some(_) if left != Left::Clean => {}
         Some(tunnel) => {
             // Its errors are the ends of the two sides; the record tells a whole tunnel from a cut one.
             let _ = tunnel.relay(stream).await;

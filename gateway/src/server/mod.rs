@@ -13,6 +13,7 @@ mod http1;
 mod http2;
 mod opening;
 mod proxy_protocol;
+mod quiet;
 mod relay;
 mod stage;
 mod tls;

@@ -5,15 +5,11 @@
 
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt as _};
-use tokio::time::sleep;
+use tokio::io::AsyncRead;
 
-use super::drain::{Phase, Signal};
-use super::guard::DRAIN_GRACE;
+use super::drain::Signal;
 use super::http2::PREFACE;
-
-/// What one read may bring: the head of most requests.
-const FIRST: usize = 1024;
+use super::quiet;
 
 /// What a client speaks, and what it has said so far.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,11 +26,11 @@ pub(super) async fn read<T: AsyncRead + Unpin>(
     limit: Duration,
     drain: &mut Signal,
 ) -> Opening {
-    let mut first = Vec::with_capacity(FIRST);
+    let mut first = Vec::new();
     let is_known = tokio::select! {
         biased;
         is_known = known(stream, &mut first) => is_known,
-        () = patience(limit, drain) => !first.is_empty(),
+        () = quiet::patience(limit, drain) => !first.is_empty(),
     };
     match is_known {
         false => Opening::Nothing,
@@ -46,7 +42,7 @@ pub(super) async fn read<T: AsyncRead + Unpin>(
 /// Whether the client said enough, or at least something before it left.
 async fn known<T: AsyncRead + Unpin>(stream: &mut T, first: &mut Vec<u8>) -> bool {
     loop {
-        match stream.read_buf(first).await {
+        match quiet::read(stream, first).await {
             Ok(1..) if is_undecided(first) => {}
             Ok(1..) => return true,
             Ok(0) => return !first.is_empty(),
@@ -57,17 +53,6 @@ async fn known<T: AsyncRead + Unpin>(stream: &mut T, first: &mut Vec<u8>) -> boo
 
 fn is_undecided(first: &[u8]) -> bool {
     first.len() < PREFACE.len() && PREFACE.starts_with(first)
-}
-
-async fn patience(limit: Duration, drain: &mut Signal) {
-    let stopped = async {
-        drain.reached(Phase::Drain).await;
-        sleep(DRAIN_GRACE).await;
-    };
-    tokio::select! {
-        () = sleep(limit) => {}
-        () = stopped => {}
-    }
 }
 
 #[cfg(test)]

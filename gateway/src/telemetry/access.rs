@@ -21,20 +21,20 @@ const CHUNK: usize = 16 * 1024;
 /// What one request left behind.
 #[derive(Debug)]
 pub struct Entry<'a, C> {
-    /// The id the request carried or was given.
-    pub request_id: &'a str,
+    /// The id the request carried or was given: letters, digits, and marks that JSON does not escape.
+    pub request_id: &'a [u8],
     /// Whom it was counted for.
     pub client: &'a C,
     /// The version of HTTP the client spoke, as `HTTP/1.1`.
     pub protocol: &'a str,
-    /// The method, as sent.
+    /// The method, as sent: a token (RFC 9110, section 5.6.2).
     pub method: &'a str,
     /// The route's name, or `-`.
     pub route: &'a str,
     /// The trace, 32 hexadecimal digits.
-    pub trace_id: &'a str,
+    pub trace_id: &'a [u8],
     /// The request's span, 16 hexadecimal digits.
-    pub span_id: &'a str,
+    pub span_id: &'a [u8],
     /// The path, without its query.
     pub path: &'a str,
     /// The query, if there is one.
@@ -101,12 +101,12 @@ impl AccessLog {
     }
 
     /// Whether a request that went well leaves a line: replicas choose the same traces.
-    fn is_sampled(&self, trace_id: &str) -> bool {
+    fn is_sampled(&self, trace_id: &[u8]) -> bool {
         if self.settings.sample >= 1.0 {
             return true;
         }
-        let digits = trace_id.get(16..).unwrap_or_default();
-        let number = u64::from_str_radix(digits, 16).unwrap_or_default();
+        let digits = std::str::from_utf8(trace_id.get(16..).unwrap_or_default());
+        let number = digits.map_or(0, |digits| u64::from_str_radix(digits, 16).unwrap_or(0));
         (number as f64) < self.settings.sample * u64::MAX as f64
     }
 
@@ -151,13 +151,13 @@ fn empty() -> Vec<u8> {
 impl Lines {
     fn json<C: Display>(&mut self, level: &str, entry: &Entry<'_, C>, settings: &AccessSettings) {
         let mut object = Object::begin(&mut self.buffer, self.stamp.now());
-        object.text(key!("level"), level);
-        object.text(key!("event"), "request");
-        object.text(key!("request_id"), entry.request_id);
-        object.text(key!("trace_id"), entry.trace_id);
-        object.text(key!("span_id"), entry.span_id);
+        object.plain(key!("level"), level.as_bytes());
+        object.plain(key!("event"), b"request");
+        object.plain(key!("request_id"), entry.request_id);
+        object.plain(key!("trace_id"), entry.trace_id);
+        object.plain(key!("span_id"), entry.span_id);
         object.display(key!("client"), entry.client);
-        object.text(key!("method"), entry.method);
+        object.plain(key!("method"), entry.method.as_bytes());
         object.text(key!("route"), entry.route);
         object.text(key!("path"), entry.path);
         if let Some(query) = entry.query.filter(|_| settings.query) {
@@ -173,8 +173,8 @@ impl Lines {
             object.millis(key!("upstream_duration_ms"), duration);
         }
         object.number(key!("attempts"), entry.attempts);
-        object.text(key!("protocol"), entry.protocol);
-        object.text(key!("decision"), entry.decision);
+        object.plain(key!("protocol"), entry.protocol.as_bytes());
+        object.plain(key!("decision"), entry.decision.as_bytes());
         for (name, value) in settings.headers.iter().zip(entry.headers) {
             if let Some(value) = value {
                 object.named("header.", name.as_str(), value.as_bytes());
@@ -196,7 +196,7 @@ impl Lines {
             entry.client,
             entry.route,
             entry.decision,
-            entry.request_id,
+            String::from_utf8_lossy(entry.request_id),
         );
         debug_assert!(written.is_ok(), "writing to memory does not fail");
     }
@@ -274,13 +274,13 @@ mod tests {
     #[test]
     fn a_line_is_one_json_object() {
         let entry = Entry {
-            request_id: "abc",
+            request_id: b"abc",
             client: &"192.0.2.1",
             protocol: "HTTP/1.1",
             method: "GET",
             route: "proxy",
-            trace_id: "0af7651916cd43dd8448eb211c80319c",
-            span_id: "b7ad6b7169203331",
+            trace_id: b"0af7651916cd43dd8448eb211c80319c",
+            span_id: b"b7ad6b7169203331",
             path: "/proxy/\"quoted\"\n",
             query: Some("a=1&Token=hush&b"),
             headers: &[Some(HeaderValue::from_static("curl \"8\"")), None],
@@ -311,7 +311,7 @@ mod tests {
         assert_eq!(value["query"], "a=1&Token=***&b");
         assert_eq!(value["header.user-agent"], "curl \"8\"");
         assert!(value.get("header.referer").is_none());
-        assert_eq!(value["trace_id"], entry.trace_id);
+        assert_eq!(value["trace_id"], "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(value["status"], 429);
         assert_eq!(value["duration_ms"], 1.5);
         assert_eq!(value["upstream_duration_ms"], 60_000.007);

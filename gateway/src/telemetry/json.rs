@@ -39,6 +39,16 @@ impl<'a> Object<'a> {
         self.out.extend_from_slice(key.as_bytes());
     }
 
+    /// A text of which it is known that it stands in JSON as it is.
+    #[inline]
+    pub(super) fn plain(&mut self, key: &'static str, text: &[u8]) {
+        debug_assert!(text.is_ascii() && is_plain(text), "{key}{text:?}");
+        self.key(key);
+        self.out.push(b'"');
+        self.out.extend_from_slice(text);
+        self.out.push(b'"');
+    }
+
     #[inline]
     pub(super) fn text(&mut self, key: &'static str, text: &str) {
         self.key(key);

@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use http::{Request, Response};
+use tokio::time::{Instant, timeout_at};
 
 use super::body::ResponseBody;
 use super::connect::connect;
@@ -24,6 +25,31 @@ pub struct Patience {
     /// Whether running out of it says something of the upstream: not, if somebody else's deadline cut it short. Then it is
     /// [`AttemptError::Deadline`].
     pub is_telling: bool,
+}
+
+/// As good as for ever, where the clock cannot count as far as a limit goes.
+const FOR_EVER: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+
+impl Patience {
+    /// When it is over that began at `began`.
+    pub(super) fn over(&self, began: Instant) -> Instant {
+        began
+            .checked_add(self.limit)
+            .unwrap_or_else(|| began + FOR_EVER)
+    }
+}
+
+/// Why an attempt came to nothing.
+pub(super) enum Missed {
+    Failed(AttemptError),
+    /// Its time ran out.
+    Late,
+}
+
+impl From<AttemptError> for Missed {
+    fn from(error: AttemptError) -> Self {
+        Self::Failed(error)
+    }
 }
 
 /// Idle connections that turn out dead before a request was written to them are skipped, at most so many in a row.
@@ -116,8 +142,9 @@ impl AttemptError {
 pub(super) async fn send(
     endpoint: &Rc<Endpoint>,
     mut request: Box<Request<RequestBody>>,
+    until: Instant,
     listener: Option<&Listener>,
-) -> Result<Received, AttemptError> {
+) -> Result<Received, Missed> {
     let upload = request.body().upload();
     let offer = endpoint.offer(&request);
     let mut was_refused = false;
@@ -127,9 +154,12 @@ pub(super) async fn send(
         let link = match pooled {
             Some(link) => link,
             // In a box: most requests need no new connection, and its state is large.
-            None => Box::pin(connect(endpoint, offer)).await?,
+            None => match timeout_at(until, Box::pin(connect(endpoint, offer))).await {
+                Ok(connected) => connected?,
+                Err(_) => return Err(Missed::Late),
+            },
         };
-        match link.exchange(endpoint, request, listener).await {
+        match link.exchange(endpoint, request, until, listener).await {
             Ok((response, link)) => {
                 return Ok(
                     response.map(|incoming| ResponseBody::new(incoming, endpoint, link, upload))
@@ -143,16 +173,18 @@ pub(super) async fn send(
             Err(failed) => return Err(blame(failed, upload.as_deref())),
         }
     }
-    Err(AttemptError::Refused)
+    Err(AttemptError::Refused.into())
 }
 
-fn blame(failed: Failed, upload: Option<&UploadState>) -> AttemptError {
-    match failed {
+fn blame(failed: Failed, upload: Option<&UploadState>) -> Missed {
+    let error = match failed {
+        Failed::Late => return Missed::Late,
         Failed::Unsent(_) => AttemptError::Connect(io::ErrorKind::ConnectionReset.into()),
         Failed::Refused(_) => AttemptError::Refused,
         Failed::Broken(error) => match upload.and_then(UploadState::fault) {
             Some(fault) => AttemptError::Client(fault),
             None => AttemptError::Broken(error),
         },
-    }
+    };
+    error.into()
 }

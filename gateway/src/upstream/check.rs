@@ -14,9 +14,9 @@ use http::header::{HOST, USER_AGENT};
 use http::{HeaderValue, Request, Uri};
 use tokio::sync::Semaphore;
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep};
 
-use super::attempt;
+use super::attempt::{self, Missed};
 use super::endpoint::Endpoint;
 use super::member::Member;
 use super::membership::Membership;
@@ -92,11 +92,11 @@ async fn ask(
     request.headers_mut().insert(HOST, host.clone());
     let agent = HeaderValue::from_static(concat!("gateway-health/", env!("CARGO_PKG_VERSION")));
     request.headers_mut().insert(USER_AGENT, agent);
-    let asking = attempt::send(&endpoint, Box::new(request), None);
-    match timeout(health.timeout, asking).await {
-        Ok(Ok(answer)) if health.passes(answer.status().as_u16()) => Ok(()),
-        Ok(Ok(answer)) => Err(format!("check: status {}", answer.status().as_u16())),
-        Ok(Err(error)) => Err(format!("check: {error}")),
-        Err(_) => Err(format!("check: no answer within {:?}", health.timeout)),
+    let until = Instant::now() + health.timeout;
+    match attempt::send(&endpoint, Box::new(request), until, None).await {
+        Ok(answer) if health.passes(answer.status().as_u16()) => Ok(()),
+        Ok(answer) => Err(format!("check: status {}", answer.status().as_u16())),
+        Err(Missed::Failed(error)) => Err(format!("check: {error}")),
+        Err(Missed::Late) => Err(format!("check: no answer within {:?}", health.timeout)),
     }
 }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 
 use super::hints::{Ears, Listener};
 use super::link::Failed;
+use super::timer::Timer;
 use super::upload::RequestBody;
 
 /// What reads and writes until the connection ends.
@@ -34,6 +35,7 @@ const ROUNDS: usize = 4;
 pub(super) struct Line {
     sender: SendRequest<RequestBody>,
     drive: Drive,
+    timer: Timer,
     ears: Arc<Ears>,
     pub(super) born: Instant,
     pub(super) served: u32,
@@ -50,6 +52,7 @@ impl Line {
             sender,
             ears,
             drive: Drive::new(Connection::Here(Box::pin(connection))),
+            timer: Timer::default(),
             born,
             served: 0,
         }
@@ -60,32 +63,50 @@ impl Line {
         matches!(self.drive.connection, Connection::Ended) || self.sender.is_closed()
     }
 
-    /// Looks whether it has ended, and has nobody woken by it: it is idle.
-    pub(super) fn rest(&mut self) {
+    /// Has nobody woken by it any more: its exchange is complete, and whoever waited for that has something else to do.
+    pub(super) fn rest(&self) {
+        self.drive.bell.hush();
+    }
+
+    /// Looks whether it has ended; it is idle.
+    pub(super) fn look(&mut self) {
         self.drive.look();
     }
 
-    /// Sends `request` and waits for the response head.
+    /// Sends `request` and waits for the response head, at most until `until`.
     pub(super) async fn exchange(
         &mut self,
         request: Box<Request<RequestBody>>,
+        until: Instant,
         listener: Option<&Listener>,
     ) -> Result<Response<Incoming>, Failed> {
         let Self {
             sender,
             drive,
+            timer,
             ears,
             ..
         } = self;
         if !sender.is_ready() {
-            let ready = poll_fn(|cx| drive.until(cx, |own| sender.poll_ready(own)));
-            if ready.await.is_err() {
-                return Err(Failed::Unsent(request));
+            let ready = poll_fn(|cx| match drive.until(cx, |own| sender.poll_ready(own)) {
+                Poll::Ready(ready) => Poll::Ready(Some(ready)),
+                Poll::Pending => timer.poll(cx, until).map(|()| None),
+            });
+            match ready.await {
+                Some(Ok(())) => {}
+                Some(Err(_)) => return Err(Failed::Unsent(request)),
+                None => return Err(Failed::Late),
             }
         }
         ears.listen(listener);
         let mut answer = pin!(sender.try_send_request(*request));
-        match poll_fn(|cx| drive.until(cx, |own| answer.as_mut().poll(own))).await {
+        let answered = poll_fn(
+            |cx| match drive.until(cx, |own| answer.as_mut().poll(own)) {
+                Poll::Ready(answered) => Poll::Ready(Some(answered)),
+                Poll::Pending => timer.poll(cx, until).map(|()| None),
+            },
+        );
+        match answered.await.ok_or(Failed::Late)? {
             Ok(response) => {
                 self.served = self.served.saturating_add(1);
                 if response.status() == StatusCode::SWITCHING_PROTOCOLS {

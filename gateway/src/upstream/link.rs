@@ -4,6 +4,7 @@
 
 use http::{Request, Response};
 use hyper::body::Incoming;
+use tokio::time::{Instant, timeout_at};
 
 use super::endpoint::Endpoint;
 use super::hints::Listener;
@@ -27,23 +28,31 @@ pub(super) enum Failed {
     Refused(Option<Box<Request<RequestBody>>>),
     /// Something else, and the request may have been seen.
     Broken(hyper::Error),
+    /// Nothing came in time.
+    Late,
 }
 
 impl Link {
-    /// Sends `request` and waits for the response head.
+    /// Sends `request` and waits for the response head, at most until `until`.
     pub(super) async fn exchange(
         self,
         endpoint: &Endpoint,
         request: Box<Request<RequestBody>>,
+        until: Instant,
         listener: Option<&Listener>,
     ) -> Result<(Response<Incoming>, Self), Failed> {
         match self {
             Self::Http1(mut line) => {
-                let response = line.exchange(request, listener).await?;
+                let response = line.exchange(request, until, listener).await?;
                 Ok((response, Self::Http1(line)))
             }
             // In a box, so that the state of HTTP/1.1's exchange does not grow by it.
-            Self::Http2(stream) => Box::pin(multiplexed::exchange(stream, endpoint, request)).await,
+            Self::Http2(stream) => {
+                let exchange = Box::pin(multiplexed::exchange(stream, endpoint, request));
+                timeout_at(until, exchange)
+                    .await
+                    .unwrap_or(Err(Failed::Late))
+            }
         }
     }
 }

@@ -8,6 +8,7 @@ pub mod settings;
 pub mod fetch;
 mod body;
 mod idle;
+mod timer;
 mod tls;
 mod anyone;
 mod link;
@@ -50,9 +51,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use http::{HeaderMap, Request, Response, Version};
+use tokio::time::Instant;
 
 use crate::policy::grpc::GrpcStatus;
 use crate::policy::ids::UpstreamName;
+use attempt::Missed;
 use choice::View;
 use settings::{HashKey, Rule};
 
@@ -142,7 +145,8 @@ impl Upstream {
         view.pick(hint, self.load.get())
     }
 
-    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts. `listener` hears what comes before.
+    /// Sends one request to `endpoint` and waits for the response head, as long as `patience` lasts from `began`, the present. `listener`
+    /// hears what comes before.
     ///
     /// # Errors
     /// [`AttemptError`] says what broke, whose fault it was and whether the endpoint may have seen the request.
@@ -151,20 +155,21 @@ impl Upstream {
         endpoint: &Rc<Endpoint>,
         request: Box<Request<RequestBody>>,
         patience: Patience,
+        began: Instant,
         listener: Option<&Listener>,
     ) -> Result<Received, AttemptError> {
         let in_flight = InFlight::enter(endpoint);
         let upload = request.body().upload();
-        let limit = patience.limit;
-        let sending = attempt::send(endpoint, request, listener);
-        let result = match tokio::time::timeout(limit, sending).await {
-            Ok(result) => result.map(|response| response.map(|body| body.holding(in_flight))),
+        let until = patience.over(began);
+        let result = match attempt::send(endpoint, request, until, listener).await {
+            Ok(response) => Ok(response.map(|body| body.holding(in_flight))),
+            Err(Missed::Failed(error)) => Err(error),
             // What the client has not sent yet, the upstream cannot answer.
-            Err(_) if upload.is_some_and(|upload| upload.is_waiting()) => {
+            Err(Missed::Late) if upload.is_some_and(|upload| upload.is_waiting()) => {
                 Err(AttemptError::Client(UploadFault::TooSlow))
             }
-            Err(_) if patience.is_telling => Err(AttemptError::Timeout),
-            Err(_) => Err(AttemptError::Deadline),
+            Err(Missed::Late) if patience.is_telling => Err(AttemptError::Timeout),
+            Err(Missed::Late) => Err(AttemptError::Deadline),
         };
         self.report(endpoint, &result);
         result

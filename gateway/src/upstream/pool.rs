@@ -107,6 +107,7 @@ impl Pool {
         let spent = line.served >= requests || since - line.born >= lifetime;
         let mut idle = self.idle.borrow_mut();
         if idle.len() < most && !spent && !line.is_closed() {
+            line.rest();
             idle.push_back(Idle { line, since });
         }
     }
@@ -126,7 +127,7 @@ impl Pool {
         } = self.bounds;
         self.swept.set(now);
         self.idle.borrow_mut().retain_mut(|Idle { line, since }| {
-            line.rest();
+            line.look();
             !line.is_closed() && now - *since < keepalive && now - line.born < lifetime
         });
         self.trunks.borrow_mut().retain(|trunk| {

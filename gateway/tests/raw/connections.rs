@@ -1,5 +1,7 @@
 //! What a connection is used for after an answer: the next request, nothing, or a timeout.
 
+use std::time::Duration;
+
 use super::wire::{Pair, Wire, status};
 
 const GET: &str = "GET /proxy/x HTTP/1.1\r\nhost: a\r\n\r\n";
@@ -55,6 +57,22 @@ async fn an_idle_connection_is_closed_in_its_time() {
     let mut wire = Wire::connect(&pair.gateway).await;
     wire.send(GET).await;
     wire.until("\r\n\r\nok").await;
+    assert_eq!(wire.rest().await, "", "closed without a word");
+}
+
+#[tokio::test]
+async fn a_connection_that_was_quiet_for_a_while_goes_on() {
+    // The parser goes after an eighth of it.
+    let pair = Pair::start(&[], &[("GATEWAY__SERVER__KEEPALIVE_TIMEOUT", "1600ms")]).await;
+    let mut wire = Wire::connect(&pair.gateway).await;
+    for cut in [0, 10, GET.len() - 2, GET.len()] {
+        let (begin, end) = GET.split_at(cut);
+        wire.send(begin).await;
+        // Not to wait for anything: this long a client has nothing to say.
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        wire.send(end).await;
+        assert_eq!(status(&wire.until("\r\n\r\nok").await), 200, "{cut}");
+    }
     assert_eq!(wire.rest().await, "", "closed without a word");
 }
 

@@ -98,13 +98,20 @@ impl Process {
 
     /// The most memory it ever had resident, in bytes, without what is mapped of the program itself: half of all, when it is not optimised.
     pub fn peak_memory(&self) -> u64 {
+        self.memory("VmHWM:") - self.memory("RssFile:")
+    }
+
+    /// What it has resident of its own now, in bytes.
+    pub fn own_memory(&self) -> u64 {
+        self.memory("RssAnon:")
+    }
+
+    fn memory(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.id())).expect("status");
-        let kib = |name: &str| -> u64 {
-            let line = status.lines().find(|line| line.starts_with(name));
-            let number = line.expect(name).split_whitespace().nth(1);
-            number.expect("a number").parse().expect("a number")
-        };
-        (kib("VmHWM:") - kib("RssFile:")) * 1024
+        let line = status.lines().find(|line| line.starts_with(name));
+        let number = line.expect(name).split_whitespace().nth(1);
+        let kib: u64 = number.expect("a number").parse().expect("a number");
+        kib * 1024
     }
 }

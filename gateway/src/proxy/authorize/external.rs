@@ -133,7 +133,7 @@ impl External {
             is_telling: true,
         };
         let began = Instant::now();
-        let sending = upstream.send(&endpoint, Box::new(request), patience, None);
+        let sending = upstream.send(&endpoint, Box::new(request), patience, began, None);
         let result = match timeout(self.settings.timeout, sending).await {
             Ok(result) => result,
             Err(_) => Err(AttemptError::Timeout),

@@ -65,6 +65,11 @@ impl Inbound {
         }
     }
 
+    /// How long the body is, as far as the request says.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.body.as_ref().and_then(|body| body.size_hint().exact())
+    }
+
     pub(super) fn has_body(&self) -> bool {
         self.body.as_ref().is_some_and(|body| !body.is_end_stream())
     }

@@ -30,15 +30,18 @@ pub(in super::super) enum Waiting {
 pub(in super::super) struct Times {
     /// From the first byte of a head, or from the connection's begin, to the head's end.
     pub(in super::super) head: Duration,
-    /// From an answer's end to the next request's first byte; and how long a client may take nothing of an answer.
-    pub(in super::super) keepalive: Duration,
+    /// From an answer's end to the next request's first byte.
+    pub(in super::super) idle: Duration,
+    /// How long a client may take nothing of an answer.
+    pub(in super::super) stall: Duration,
 }
 
 impl Times {
     pub(in super::super) const fn new(settings: &Settings) -> Self {
         Self {
             head: settings.header_timeout,
-            keepalive: settings.keepalive_timeout,
+            idle: settings.keepalive_timeout,
+            stall: settings.keepalive_timeout,
         }
     }
 }
@@ -81,7 +84,7 @@ impl Deadline {
             Waiting::Head => self.times.head,
             Waiting::Idle { draining: true } => DRAIN_GRACE,
             Waiting::Idle { .. } if self.first => self.times.head,
-            Waiting::Idle { .. } => self.times.keepalive,
+            Waiting::Idle { .. } => self.times.idle,
         };
         if self.kind != waiting {
             (self.since, self.kind) = (None, waiting);

@@ -117,11 +117,39 @@ fn check(head: &[u8], limits: &Limits) -> Result<Body, Fault> {
     if target.len() > limits.uri {
         return Err(Fault::UriTooLong);
     }
-    if target.contains('#') || target.parse::<http::Uri>().is_err() {
+    if !is_plain_path(target) && (target.contains('#') || target.parse::<http::Uri>().is_err()) {
         return Err(Fault::Malformed("The request target is not a URI."));
     }
     framing(request.version == Some(1), request.headers)
 }
+
+/// A path, perhaps with a query, of nothing but what a URI may hold (RFC 3986, section 2): nearly all targets, told without a copy.
+fn is_plain_path(target: &str) -> bool {
+    let is_plain = |byte: u8| PLAIN[usize::from(byte)];
+    target.starts_with('/')
+        && target.len() < LONGEST
+        && target.bytes().fold(true, |all, byte| all & is_plain(byte))
+}
+
+/// A target as long as this is no URI to the parser behind.
+const LONGEST: usize = u16::MAX as usize - 1;
+
+/// The octets of paths and queries.
+static PLAIN: [bool; 256] = {
+    let mut plain = [false; 256];
+    let marks = b"-._~!$&'()*+,;=:@/?%";
+    let mut byte = 0;
+    while byte < marks.len() {
+        plain[marks[byte] as usize] = true;
+        byte += 1;
+    }
+    let mut byte = 0;
+    while byte < 128 {
+        plain[byte] |= (byte as u8).is_ascii_alphanumeric();
+        byte += 1;
+    }
+    plain
+};
 
 /// RFC 9112, sections 6.1 to 6.3.
 fn framing(is_http_11: bool, headers: &[httparse::Header<'_>]) -> Result<Body, Fault> {

@@ -61,8 +61,21 @@ enum End {
     Open,
     /// A stand-in was the last thing to pass.
     Refused,
-    /// The body broke off, or the connection was idle for too long.
+    /// The body broke off, or nothing more comes.
     Eof,
+    /// Nothing comes for now: the parser may go, and the stream be kept without it.
+    Quiet,
+}
+
+/// What a stream is good for once the parser is done with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Left {
+    /// Whatever comes next, be it another request: the client was only quiet.
+    Quiet,
+    /// What follows the last answer.
+    Clean,
+    /// Nothing: the client sent more than it was asked for, or less.
+    Spoilt,
 }
 
 impl<T> Guard<T> {
@@ -85,7 +98,7 @@ impl<T> Guard<T> {
             handed: 0,
             end: End::Open,
             deadline: Deadline::new(times),
-            stall: Stall::new(times.keepalive),
+            stall: Stall::new(times.stall),
         };
         if !guard.carry.is_empty() {
             guard.deadline.restart(true);
@@ -94,11 +107,15 @@ impl<T> Guard<T> {
         guard
     }
 
-    /// The stream itself; nothing when the client sent more than it was asked for.
-    pub(super) fn into_inner(self) -> (T, bool) {
-        let clean =
-            self.carry.is_empty() && self.handed == self.ready.len() && self.end == End::Open;
-        (self.inner, clean)
+    /// The stream itself, and what it is good for.
+    pub(super) fn into_inner(self) -> (T, Left) {
+        let is_read = self.carry.is_empty() && self.handed == self.ready.len();
+        let left = match self.end {
+            End::Quiet => Left::Quiet,
+            End::Open if is_read => Left::Clean,
+            _ => Left::Spoilt,
+        };
+        (self.inner, left)
     }
 
     /// Looks at `carry` again, which has grown.
@@ -182,10 +199,16 @@ impl<T> Guard<T> {
         }
     }
 
-    /// The client was too slow.
+    /// The client was too slow, or has been silent for a while.
     fn expired(&mut self) {
         if self.carry.is_empty() {
-            self.end = End::Eof;
+            // As long as it has not taken all of its last answer, it is the writing side that waits for it.
+            if self.shared.is_clear() {
+                self.end = match self.shared.is_draining() {
+                    true => End::Eof,
+                    false => End::Quiet,
+                };
+            }
         } else {
             let is_head = self.carry.starts_with(b"HEAD ");
             self.refuse(Fault::SlowHead, is_head);
@@ -222,7 +245,7 @@ impl<T: AsyncRead + Unpin> AsyncRead for Guard<T> {
                 End::Open => {}
                 // Nothing follows a refusal; its answer ends the connection.
                 End::Refused => return Poll::Pending,
-                End::Eof => return Poll::Ready(Ok(())),
+                End::Eof | End::Quiet => return Poll::Ready(Ok(())),
             }
             match Pin::new(&mut this.inner).poll_read(cx, buf) {
                 Poll::Ready(Ok(())) if buf.filled().len() == before => this.ended(),

@@ -53,7 +53,7 @@ impl<T> Guard<T> {
             frames: Frames::new(),
             budget: Budget::new(),
             deadline: Deadline::new(times),
-            stall: Stall::new(times.keepalive),
+            stall: Stall::new(times.stall),
             stopped: false,
         }
     }

@@ -57,9 +57,8 @@ impl TraceContext {
 }
 
 /// A part of a header that [`TraceContext::text`] wrote.
-pub(super) fn part(header: &Bytes, range: Range<usize>) -> &str {
-    let digits = header.get(range).unwrap_or_default();
-    std::str::from_utf8(digits).unwrap_or_default()
+pub(super) fn part(header: &Bytes, range: Range<usize>) -> &[u8] {
+    header.get(range).unwrap_or_default()
 }
 
 fn hexadecimal(digits: &[u8]) -> Option<u128> {
@@ -74,12 +73,22 @@ fn hexadecimal(digits: &[u8]) -> Option<u128> {
 }
 
 fn write(digits: &mut [u8], number: &[u8]) {
-    const DIGITS: &[u8; 16] = b"0123456789abcdef";
-    for (pair, byte) in digits.chunks_exact_mut(2).zip(number) {
-        pair[0] = DIGITS[usize::from(byte >> 4)];
-        pair[1] = DIGITS[usize::from(byte & 0xf)];
+    for (pair, byte) in digits.as_chunks_mut().0.iter_mut().zip(number) {
+        *pair = PAIRS[usize::from(*byte)];
     }
 }
+
+/// The digits of each octet.
+static PAIRS: [[u8; 2]; 256] = {
+    let digits = b"0123456789abcdef";
+    let mut pairs = [[0; 2]; 256];
+    let mut octet = 0;
+    while octet < 256 {
+        pairs[octet] = [digits[octet >> 4], digits[octet & 0xf]];
+        octet += 1;
+    }
+    pairs
+};
 
 #[cfg(test)]
 mod tests {
@@ -95,8 +104,8 @@ mod tests {
         assert!(context.sampled);
         let text = context.text();
         assert_eq!(text, HEADER);
-        assert_eq!(part(&text, TRACE), "0af7651916cd43dd8448eb211c80319c");
-        assert_eq!(part(&text, SPAN), "b7ad6b7169203331");
+        assert_eq!(part(&text, TRACE), b"0af7651916cd43dd8448eb211c80319c");
+        assert_eq!(part(&text, SPAN), b"b7ad6b7169203331");
     }
 
     #[test]

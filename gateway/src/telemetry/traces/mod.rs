@@ -162,7 +162,7 @@ impl Tracer {
 impl Trace {
     /// The trace's id, 32 hexadecimal digits.
     #[must_use]
-    pub fn id(&self) -> &str {
+    pub fn id(&self) -> &[u8] {
         context::part(&self.header, context::TRACE)
     }
 
@@ -174,7 +174,7 @@ impl Trace {
 
     /// The id of the request's own span, 16 hexadecimal digits.
     #[must_use]
-    pub fn span_id(&self) -> &str {
+    pub fn span_id(&self) -> &[u8] {
         context::part(&self.header, context::SPAN)
     }
 
