@@ -10,7 +10,7 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, oneshot};
 use tokio::time::sleep;
 
@@ -66,7 +66,7 @@ fn serve(
         .build();
     let Ok(runtime) = runtime else { return };
     runtime.block_on(async {
-        let Ok(listener) = TcpListener::bind("127.0.0.1:0").await else {
+        let Ok(listener) = upstream_mock::listen(([127, 0, 0, 1], 0).into()) else {
             return;
         };
         let Ok(address) = listener.local_addr() else {
