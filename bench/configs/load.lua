@@ -1,13 +1,21 @@
--- wrk: a client address for each request where the scenario wants one, and the result as one line of JSON.
+-- wrk: a client address or a target for each request where the scenario wants one, and the result as one line of JSON.
 local clients = tonumber(os.getenv("BENCH_CLIENTS") or "0")
+local first = tonumber(os.getenv("BENCH_FIRST") or "0")
+local targets = tonumber(os.getenv("BENCH_TARGETS") or "0")
 local number = 0
 
 if clients > 0 then
     request = function()
         number = (number + 1) % clients
-        local text = string.format("%d.%d.%d.%d", 11 + math.floor(number / 16777216),
-            math.floor(number / 65536) % 256, math.floor(number / 256) % 256, number % 256)
+        local at = first + number
+        local text = string.format("%d.%d.%d.%d", 11 + math.floor(at / 16777216),
+            math.floor(at / 65536) % 256, math.floor(at / 256) % 256, at % 256)
         return wrk.format(nil, nil, { ["X-Forwarded-For"] = text })
+    end
+elseif targets > 0 then
+    request = function()
+        number = (number + 1) % targets
+        return wrk.format(nil, wrk.path .. "?n=" .. number)
     end
 end
 

@@ -1,4 +1,4 @@
-"""What a request costs as something grows: routes, clients, connections, header fields, bodies, workers.
+"""What a request costs as something grows: routes, clients, connections, header fields, bodies, workers, kept answers, replicas.
 
 Guarantees: every point is measured like a cell of the tables, peer after peer in turn; a curve is bounded in time: points times peers
 times rounds times seconds. Must not: draw a point that it could not measure.
@@ -11,7 +11,7 @@ import tempfile
 from dataclasses import dataclass, replace
 from typing import Callable
 
-from . import peers, plot
+from . import fleet, peers, plot
 from .cell import measure
 from .scenarios import BY_HEADER, BY_NAME, GENEROUS, MAIN, Scenario
 
@@ -58,6 +58,11 @@ def workers(count: int) -> tuple[Scenario, int]:
     return replace(PLAIN, settings={"GATEWAY_WORKERS": str(count)}), 64
 
 
+def cache(count: int) -> tuple[Scenario, int]:
+    """Answers that are kept, asked for in turn: all are hits as long as the process's own tier has room for them."""
+    return replace(PLAIN, targets=count, settings={"GATEWAY_EXTRAS": 'cache = { ttl = "10m" }'}), 64
+
+
 CURVES = (
     Curve("routes", "routes beside the one that is asked for", (1, 10, 100, 1_000, 10_000), routes, ("gateway-quiet",)),
     Curve("clients", "clients that take turns under a limit", (10, 100, 1_000, 10_000, 100_000, 1_000_000), clients),
@@ -65,22 +70,29 @@ CURVES = (
     Curve("headers", "header fields of a request", (1, 5, 10, 20, 40, 80), headers),
     Curve("body", "bytes of an answer's body", (100, 1_000, 10_000, 100_000, 1_000_000), body),
     Curve("workers", "workers of the gateway, on one processor", (1, 2), workers, ("gateway-quiet",)),
+    Curve("cache", "answers that are kept", (1, 10, 100, 1_000, 10_000, 100_000), cache, ("gateway-quiet",)),
 )
 BY_CURVE = {one.name: one for one in CURVES}
+# Not a curve of what the gateway pays for a request, but Redis.
+REPLICAS = "replicas"
+NAMES = (*BY_CURVE, REPLICAS)
 
 
 def run(names: list[str], gateways: dict[str, str], rounds: int, seconds: float, images: pathlib.Path) -> str:
     """Measures the named curves, draws each, and returns a table of all."""
     lines = ["| what grows | peer | " + "CPU µs/request at each |", "|---|---|---|"]
+    images.mkdir(parents=True, exist_ok=True)
     for name in names:
-        curve = BY_CURVE[name]
-        points = measured(curve, gateways, rounds, seconds)
-        images.mkdir(parents=True, exist_ok=True)
-        drawn = plot.svg(f"Cost by {curve.what}", curve.what, "CPU µs/request", points)
-        (images / f"bench-{curve.name}.svg").write_text(drawn)
+        if name == REPLICAS:
+            what, unit = "replicas on one Redis", "Redis µs/request"
+            points = fleet.redis_by_replicas(gateways["gateway-quiet"], rounds, seconds)
+        else:
+            what, unit = BY_CURVE[name].what, "CPU µs/request"
+            points = measured(BY_CURVE[name], gateways, rounds, seconds)
+        (images / f"bench-{name}.svg").write_text(plot.svg(f"Cost by {what}", what, unit, points))
         for peer, own in points.items():
             told = ", ".join(f"{plot.short(x)}: {y:.2f}" for x, y in own)
-            lines.append(f"| {curve.what} | {peer} | {told} |")
+            lines.append(f"| {what} | {peer} | {told} |")
     return "\n".join(lines)
 
 

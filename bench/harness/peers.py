@@ -178,10 +178,11 @@ def launch(peer: str, scenario: Scenario, setting: Setting, gateways: dict[str, 
         pathlib.Path(names["DIR"]).mkdir(exist_ok=True)
         routes = setting.write("traefik-routes.yaml", names)
         routes.rename(f"{names['DIR']}/traefik-routes.yaml")
-    template = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "envoy": "envoy.yaml", "caddy": "Caddyfile"}
+    template = {"nginx": "nginx.conf", "nginx-lua": "nginx-lua.conf", "haproxy": "haproxy.cfg", "envoy": "envoy.yaml", "caddy": "Caddyfile"}
     config = str(setting.write(template.get(peer, "traefik.yaml"), names))
     commands = {
         "nginx": ["nginx", "-c", config],
+        "nginx-lua": ["nginx", "-c", config],
         "haproxy": ["haproxy", "-db", "-f", config],
         "envoy": ["envoy", "--concurrency", "1", "-c", config, "--log-level", "error", "--use-dynamic-base-id"],
         "caddy": ["caddy", "run", "--config", config, "--adapter", "caddyfile"],

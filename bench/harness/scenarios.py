@@ -23,6 +23,10 @@ class Scenario:
     headers: tuple[str, ...] = ()
     # Distinct client addresses, sent as X-Forwarded-For; 0: all requests come from one address.
     clients: int = 0
+    # The number of the first of them.
+    first: int = 0
+    # Distinct targets, told apart by a query; 0: one.
+    targets: int = 0
     # Whether answers other than 2xx are what the scenario is about.
     refused: bool = False
     redis: bool = False
@@ -73,7 +77,7 @@ SECURE = {
     "GATEWAY_TLS": 'tls = { certificates = [{ cert_file = "@DIR@/tls.crt", key_file = "@DIR@/tls.key" }], min_version = "1.3" }',
 }
 
-LIMITERS = ("gateway", "gateway-quiet", "nginx", "haproxy", "traefik-fast")
+LIMITERS = ("gateway", "gateway-quiet", "nginx", "nginx-lua", "haproxy", "traefik-fast")
 
 MAIN = ("gateway", "gateway-quiet", "nginx", "haproxy")
 
@@ -84,6 +88,8 @@ GENEROUS = SHARED | {
     "HAPROXY_TABLE": "stick-table type ip size 1m expire 10s store http_req_rate(1s)",
     "HAPROXY_LIMIT": "http-request track-sc0 src table up\n    http-request deny deny_status 429 if { sc_http_req_rate(0) gt 1000000 }",
     "GATEWAY_LIMIT": 'capacity = 1000000\nrefill = "1000000/s"',
+    "LUA_MICROS": "1",
+    "LUA_BURST": "1000000",
     "TRAEFIK_LIMIT": "    limit: { rateLimit: { average: 1000000, burst: 1000000, "
     "redis: { endpoints: ['127.0.0.1:@REDIS@'], poolSize: 128 } } }",
 }
@@ -95,6 +101,8 @@ STINGY = SHARED | {
     "HAPROXY_TABLE": "stick-table type ip size 1m expire 60s store http_req_rate(60s)",
     "HAPROXY_LIMIT": "http-request track-sc0 src table up\n    http-request deny deny_status 429 if { sc_http_req_rate(0) gt 10 }",
     "GATEWAY_LIMIT": 'capacity = 10\nrefill = "1/1m"',
+    "LUA_MICROS": "60000000",
+    "LUA_BURST": "600000000",
     "TRAEFIK_LIMIT": "    limit: { rateLimit: { average: 1, period: 1m, burst: 10, "
     "redis: { endpoints: ['127.0.0.1:@REDIS@'], poolSize: 128 } } }",
 }

@@ -18,6 +18,7 @@ use std::hint::black_box;
 use std::sync::Arc;
 use std::time::Duration;
 
+use gateway::app::Given;
 use gateway::breaker::{Breaker, Outcome};
 use gateway::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use gateway::limiter::{By, Limiter, Shared};
@@ -26,8 +27,9 @@ use gateway::policy::ids::ClientId;
 use gateway::policy::token_bucket::BucketSpec;
 use gateway::policy::units::Micros;
 use gateway::store::Store;
-use gateway::telemetry::enter_shard;
 use gateway::telemetry::metrics::Metrics;
+use gateway::telemetry::settings::{AccessSettings, LogFormat};
+use gateway::telemetry::{self, enter_shard};
 use support::gateway::Gateway;
 use support::wire::{Wire, upstream};
 use tokio::runtime::{Builder, LocalOptions};
@@ -61,14 +63,9 @@ fn main() {
 
 fn run(case: &str, count: usize) {
     match case {
-        "forwarded" => path("1000000", b"200", &[], count),
-        "refused" => path("1", b"429", &[], count),
-        "unlogged" => path(
-            "1000000",
-            b"200",
-            &[("GATEWAY__LOG__ACCESS", "false")],
-            count,
-        ),
+        "forwarded" => path("1000000", b"200", &logged(), count),
+        "refused" => path("1", b"429", &logged(), count),
+        "unlogged" => path("1000000", b"200", &Given::default(), count),
         "metrics" => metrics(count),
         "lease" => limit(1_000_000, By::Lease, count),
         "denial" => limit(1, By::DenialMemory, count),
@@ -77,16 +74,31 @@ fn run(case: &str, count: usize) {
     }
 }
 
+/// An access log as a program has it: a line of JSON for each request, to standard output.
+fn logged() -> Given {
+    let settings = telemetry::settings::Settings {
+        level: "warn".to_owned(),
+        format: Some(LogFormat::Json),
+        access: true,
+        lines: AccessSettings::default(),
+    };
+    let dropped = Metrics::new().process.log_lines_dropped.clone();
+    let logs = telemetry::logs::init(&settings, dropped).unwrap();
+    Given {
+        access: Some((logs.writer, logs.format)),
+        ..Given::default()
+    }
+}
+
 /// A request through a whole gateway: route, client, limit by lease or denial memory, circuit, attempt, record.
-fn path(capacity: &str, status: &[u8], more: &[(&str, &str)], count: usize) {
+fn path(capacity: &str, status: &[u8], given: &Given, count: usize) {
     // Refilled so slowly that a bucket of one token stays empty, however long a slow machine takes.
-    let mut variables = vec![
+    let variables = [
         ("RATE_LIMIT_CAPACITY", capacity),
         ("RATE_LIMIT_REFILL_RATE", "1"),
         ("RATE_LIMIT_REFILL_INTERVAL_SECONDS", "3600"),
     ];
-    variables.extend(more);
-    let gateway = Gateway::start(&format!("http://{}", upstream()), &variables);
+    let gateway = Gateway::with(&format!("http://{}", upstream()), &variables, given);
     let mut wire = Wire::connect(gateway.proxy());
     wire.ask(b"200");
     for _ in 0..WARM_UP {

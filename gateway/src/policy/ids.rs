@@ -116,36 +116,74 @@ impl Hash for ClientId {
 
 impl fmt::Display for ClientId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::V4(address) => dotted(*address, f),
-            Self::V6(network, 128) => write!(f, "{network}"),
-            Self::V6(network, prefix) => write!(f, "{network}/{prefix}"),
-            Self::Text(text) => f.write_str(text),
+        f.write_str(self.text(&mut Room::default()))
+    }
+}
+
+/// Room for the text of any network: `ffff:…:ffff/128`.
+#[derive(Debug)]
+pub struct Room {
+    octets: [u8; 43],
+    length: usize,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        Self {
+            octets: [0; 43],
+            length: 0,
         }
     }
 }
 
-/// What `Ipv4Addr` displays as, without the formatting machinery: it is part of every access line and of every key.
-fn dotted(address: Ipv4Addr, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let mut text = [0_u8; 15];
-    let mut length = 0;
-    let mut put = |byte: u8| {
-        text[length] = byte;
-        length += 1;
-    };
-    for (place, octet) in address.octets().into_iter().enumerate() {
-        if place > 0 {
-            put(b'.');
+impl ClientId {
+    /// The canonical text, made in `room` where it is not there already.
+    pub fn text<'a>(&'a self, room: &'a mut Room) -> &'a str {
+        match self {
+            Self::V4(address) => room.dot(*address),
+            Self::V6(network, 128) => room.put(format_args!("{network}")),
+            Self::V6(network, prefix) => room.put(format_args!("{network}/{prefix}")),
+            Self::Text(text) => return text,
         }
-        if octet >= 100 {
-            put(b'0' + octet / 100);
-        }
-        if octet >= 10 {
-            put(b'0' + octet / 10 % 10);
-        }
-        put(b'0' + octet % 10);
+        std::str::from_utf8(&room.octets[..room.length]).unwrap_or_default()
     }
-    f.write_str(std::str::from_utf8(&text[..length]).unwrap_or_default())
+}
+
+impl Room {
+    /// What `Ipv4Addr` displays as, without the formatting machinery: it is part of every access line and of every key.
+    fn dot(&mut self, address: Ipv4Addr) {
+        let mut put = |octet: u8| {
+            self.octets[self.length] = octet;
+            self.length += 1;
+        };
+        for (place, number) in address.octets().into_iter().enumerate() {
+            if place > 0 {
+                put(b'.');
+            }
+            if number >= 100 {
+                put(b'0' + number / 100);
+            }
+            if number >= 10 {
+                put(b'0' + number / 10 % 10);
+            }
+            put(b'0' + number % 10);
+        }
+    }
+
+    fn put(&mut self, text: fmt::Arguments<'_>) {
+        let written = fmt::write(self, text);
+        debug_assert!(written.is_ok(), "a network's text fits");
+    }
+}
+
+impl fmt::Write for Room {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let end = self.length + text.len();
+        let place = self.octets.get_mut(self.length..end).ok_or(fmt::Error)?;
+        place.copy_from_slice(text.as_bytes());
+        self.length = end;
+        Ok(())
+    }
 }
 
 /// One bucket: what a limit keeps for one client.

@@ -3,6 +3,8 @@
 //! Guarantees: everything RFC 9110, section 7.6.1, calls hop-by-hop is gone before anything of ours is added, so that a client
 //! cannot nominate our headers away. One pass over the names; most requests lose at most one header. Must not: touch a body.
 
+use std::cell::RefCell;
+
 use http::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
     TRANSFER_ENCODING, UPGRADE, VIA,
@@ -152,14 +154,19 @@ pub(super) fn prepare_request(
     if !origin.trusted {
         strip_origin(headers);
     }
-    let chain: Vec<_> = headers.get_all(X_FORWARDED_FOR).iter().collect();
+    // Of a stranger nothing is left to be found.
+    let chain = if origin.trusted {
+        headers.get_all(X_FORWARDED_FOR).iter().collect()
+    } else {
+        Vec::new()
+    };
     let forwarded_for = append(&chain, origin.peer);
     headers.insert(X_FORWARDED_FOR, forwarded_for);
-    if !headers.contains_key(X_FORWARDED_PROTO) {
+    if !origin.trusted || !headers.contains_key(X_FORWARDED_PROTO) {
         headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(origin.scheme));
     }
     if let Some(host) = origin.host
-        && !headers.contains_key(X_FORWARDED_HOST)
+        && (!origin.trusted || !headers.contains_key(X_FORWARDED_HOST))
     {
         headers.insert(X_FORWARDED_HOST, host);
     }
@@ -200,6 +207,8 @@ pub(super) fn prepare_response(headers: &mut HeaderMap, request_id: &HeaderValue
 #[derive(Debug)]
 pub(super) struct Hop {
     name: String,
+    /// `Proxy-Status` for each error there was so far: there are a dozen.
+    faults: RefCell<Vec<(&'static str, HeaderValue)>>,
     via_10: HeaderValue,
     via_11: HeaderValue,
     via_2: HeaderValue,
@@ -213,14 +222,23 @@ impl Hop {
         };
         Self {
             name: name.to_owned(),
+            faults: RefCell::default(),
             via_10: via("1.0"),
             via_11: via("1.1"),
             via_2: via("2"),
         }
     }
 
-    pub(super) fn name(&self) -> &str {
-        &self.name
+    /// `Proxy-Status` of this hop for an `error` (RFC 9209, section 2.3).
+    pub(super) fn fault(&self, error: &'static str) -> HeaderValue {
+        let mut faults = self.faults.borrow_mut();
+        if let Some((_, value)) = faults.iter().find(|(one, _)| *one == error) {
+            return value.clone();
+        }
+        let value = HeaderValue::try_from([&self.name, ";error=", error].concat());
+        let value = value.unwrap_or_else(|_| HeaderValue::from_static("gateway"));
+        faults.push((error, value.clone()));
+        value
     }
 
     /// RFC 9110, section 7.6.3: the version of the message as it was received.

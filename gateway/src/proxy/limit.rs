@@ -301,9 +301,13 @@ impl Told {
         let mut digits = [itoa::Buffer::new(), itoa::Buffer::new()];
         let [remaining_digits, span_digits] = &mut digits;
         let (key, span) = span.map_or(("", ""), |span| (";t=", span_digits.format(span)));
-        // Of its exact length, so that it becomes the header's value without a copy.
         let remaining = remaining_digits.format(remaining);
-        let text = ["\"", name, "\";r=", remaining, key, span].concat();
+        // Of its exact length, so that it becomes the header's value without a copy.
+        let pieces = ["\"", name, "\";r=", remaining, key, span];
+        let mut text = String::with_capacity(pieces.iter().map(|piece| piece.len()).sum());
+        for piece in pieces {
+            text.push_str(piece);
+        }
         HeaderValue::try_from(text).ok()
     }
 

@@ -295,7 +295,7 @@ impl Proxy {
     ) -> Response<Body> {
         record.context.decision = refusal.label();
         let request_id = &record.context.request_id;
-        let mut response = refusal.response(request_id, self.hop.name());
+        let mut response = refusal.response(request_id, &self.hop);
         if let Some(call) = &record.context.grpc {
             response = call.dress(response, refusal.detail(), refusal.retry_after());
         } else {

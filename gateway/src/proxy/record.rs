@@ -21,7 +21,7 @@ use super::route::{Parameters, Route, asked_host, host_name};
 use super::spans;
 use super::template::{Asked, Facts};
 use crate::limiter::Slot;
-use crate::policy::ids::{ClientId, RouteName, UpstreamName};
+use crate::policy::ids::{ClientId, Room, RouteName, UpstreamName};
 use crate::telemetry::access::{AccessLog, Entry};
 use crate::telemetry::metrics::Metrics;
 use crate::telemetry::traces::{Trace, Tracer};
@@ -339,7 +339,7 @@ impl Drop for Record {
         let context = &self.context;
         access.record(&Entry {
             request_id: context.request_id.as_bytes(),
-            client: &context.client,
+            client: context.client.text(&mut Room::default()),
             protocol: context.protocol,
             method: context.method.as_str(),
             route: self.route.as_ref().map_or("-", |_| &metrics.name),

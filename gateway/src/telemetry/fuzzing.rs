@@ -45,7 +45,7 @@ pub fn log_line(data: &[u8]) {
     let mut line = Vec::new();
     let mut object = Object::begin(&mut line, "now");
     object.text(key!("query"), &written);
-    object.display(key!("client"), &rest);
+    object.text(key!("client"), rest);
     object.named("header.", "x", data);
     object.end();
     assert_eq!(memchr::memchr(b'\n', &line), Some(line.len() - 1));

@@ -3,8 +3,6 @@
 //!
 //! Guarantees: what comes out is JSON, whatever texts go in. Must not: be given the same key twice, or allocate.
 
-use std::fmt::Display;
-use std::io::Write as _;
 use std::time::Duration;
 
 /// An object under construction.
@@ -72,28 +70,6 @@ impl<'a> Object<'a> {
         debug_assert!(escaped.is_ok(), "writing to memory does not fail");
     }
 
-    pub(super) fn display(&mut self, key: &'static str, value: &dyn Display) {
-        self.key(key);
-        self.out.push(b'"');
-        let start = self.out.len();
-        let written = write!(self.out, "{value}");
-        debug_assert!(written.is_ok(), "writing to memory does not fail");
-        if is_plain(&self.out[start..]) {
-            self.out.push(b'"');
-        } else {
-            self.escape_from(start);
-        }
-    }
-
-    /// Does again, escaped, what was displayed since `start`, its opening quote included.
-    #[cold]
-    fn escape_from(&mut self, start: usize) {
-        let text = String::from_utf8_lossy(&self.out[start..]).into_owned();
-        self.out.truncate(start - 1);
-        let escaped = serde_json::to_writer(&mut *self.out, &text);
-        debug_assert!(escaped.is_ok(), "writing to memory does not fail");
-    }
-
     #[inline]
     pub(super) fn number(&mut self, key: &'static str, number: impl itoa::Integer) {
         self.key(key);
@@ -133,13 +109,11 @@ mod tests {
             let mut out = Vec::new();
             let mut object = Object::begin(&mut out, "now");
             object.text(key!("a"), &text);
-            object.display(key!("b"), &text);
             object.number(key!("c"), number);
             object.millis(key!("d"), Duration::from_micros(number / 1_000_000));
             object.end();
             let value: serde_json::Value = serde_json::from_slice(&out).unwrap();
             prop_assert_eq!(&value["a"], &text);
-            prop_assert_eq!(&value["b"], &text);
             prop_assert_eq!(&value["c"], number);
             prop_assert!((value["d"].as_f64().unwrap() - (number / 1_000_000) as f64 / 1e3).abs() < 1e-3);
         }

@@ -44,7 +44,8 @@ impl Gateway {
         )
     }
 
-    fn with(upstream: &str, more: &[(&str, &str)], given: &Given) -> Self {
+    /// The same, with what only a program can give.
+    pub fn with(upstream: &str, more: &[(&str, &str)], given: &Given) -> Self {
         let config = load(&Source::new(None, variables(upstream, more)));
         let config = config.unwrap_or_else(|problems| panic!("{problems}"));
         Self(Some(

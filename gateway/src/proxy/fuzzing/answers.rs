@@ -33,6 +33,7 @@ pub fn answers(data: &[u8]) {
 fn problem(id: &HeaderValue, seed: u64) {
     let retry_after = Micros::new(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (seed % 64));
     let policies = vec!["per-client".into(), "a.b_c".into()];
+    let hop = headers::Hop::new("edge");
     for refusal in [
         Refusal::NoRoute,
         Refusal::MethodNotAllowed(HeaderValue::from_static("GET")),
@@ -43,7 +44,7 @@ fn problem(id: &HeaderValue, seed: u64) {
         },
         Refusal::CircuitOpen { retry_after },
     ] {
-        let response = refusal.response(id, "edge");
+        let response = refusal.response(id, &hop);
         let status = response.status();
         let body = response.into_body();
         let bytes = body

@@ -5,14 +5,13 @@
 
 mod words;
 
-use std::fmt::Write as _;
-
 use http::header::{ALLOW, CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use http::{HeaderName, HeaderValue, Response};
 
 use words::Shape;
 
 use super::body::Body;
+use super::headers::Hop;
 use super::sanity::Fault;
 use super::settings::AnswerKind;
 use crate::policy::ids::PolicyName;
@@ -129,45 +128,19 @@ impl Refusal {
         }
     }
 
-    /// The answer. `request_id` has been checked to need no escaping, names of limits are letters, digits and `-_.`; `hop` names
+    /// The answer. `request_id` has been checked to need no escaping, names of limits are letters, digits and `-_.`; `hop` is
     /// this deployment.
-    pub(super) fn response(&self, request_id: &HeaderValue, hop: &str) -> Response<Body> {
-        let Shape {
-            status,
-            error,
-            kind,
-            title,
-            detail,
-            ..
-        } = self.shape();
-        let id = request_id.to_str().unwrap_or_default();
-        let code = status.as_u16();
-        // A flood of refusals is when the gateway must be at its fastest: one buffer, and nothing that needs escaping in it.
-        let mut json = String::with_capacity(ROOM);
-        let _ = write!(
-            json,
-            r#"{{"type":"{kind}","title":"{title}","status":{code},"detail":"{detail}","request_id":"{id}""#
-        );
-        if let Self::Limited { policies, .. } = self {
-            json.push_str(r#","violated-policies":["#);
-            for (place, name) in policies.iter().enumerate() {
-                json.push_str(if place == 0 { "\"" } else { ",\"" });
-                json.push_str(name.as_str());
-                json.push('"');
-            }
-            json.push(']');
-        }
-        json.push('}');
+    pub(super) fn response(&self, request_id: &HeaderValue, hop: &Hop) -> Response<Body> {
+        let shape = self.shape();
+        let json = self.document(&shape, request_id.to_str().unwrap_or_default());
         let mut response = Response::new(Body::local(json));
-        *response.status_mut() = status;
+        *response.status_mut() = shape.status;
         let headers = response.headers_mut();
         headers.insert(
             CONTENT_TYPE,
             HeaderValue::from_static("application/problem+json"),
         );
-        if let Ok(value) = HeaderValue::try_from([hop, ";error=", error].concat()) {
-            headers.insert(PROXY_STATUS, value);
-        }
+        headers.insert(PROXY_STATUS, hop.fault(shape.error));
         if let Some(seconds) = self.retry_after() {
             headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
         }
@@ -187,6 +160,37 @@ impl Refusal {
         }
         response
     }
+
+    /// The problem document. A flood of refusals is when the gateway must be at its fastest: one buffer, nothing that needs escaping in
+    /// it, and none of the formatting machinery.
+    fn document(&self, shape: &Shape, id: &str) -> String {
+        let mut code = itoa::Buffer::new();
+        let code = code.format(shape.status.as_u16());
+        let mut json = String::with_capacity(ROOM);
+        let members = [
+            (r#"{"type":""#, shape.kind),
+            (r#"","title":""#, shape.title),
+            (r#"","status":"#, code),
+            (r#","detail":""#, shape.detail),
+            (r#"","request_id":""#, id),
+        ];
+        for (key, value) in members {
+            json.push_str(key);
+            json.push_str(value);
+        }
+        json.push('"');
+        if let Self::Limited { policies, .. } = self {
+            json.push_str(r#","violated-policies":["#);
+            for (place, name) in policies.iter().enumerate() {
+                json.push_str(if place == 0 { "\"" } else { ",\"" });
+                json.push_str(name.as_str());
+                json.push('"');
+            }
+            json.push(']');
+        }
+        json.push('}');
+        json
+    }
 }
 
 #[cfg(test)]
@@ -199,7 +203,7 @@ mod tests {
             policies: vec!["per-client".into()],
             retry_after: Micros::new(1_000_001),
         };
-        let response = refusal.response(&HeaderValue::from_static("id-1"), "edge");
+        let response = refusal.response(&HeaderValue::from_static("id-1"), &Hop::new("edge"));
         assert_eq!(response.status(), 429);
         assert_eq!(response.headers()[RETRY_AFTER], "2");
         assert_eq!(
