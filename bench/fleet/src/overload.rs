@@ -101,7 +101,6 @@ async fn narrow(
     let samples = &mut seen.outcome.samples;
     if let Some(first) = samples.iter().map(|one| one.due).min() {
         samples.retain(|one| one.due >= first + bound.settles);
-        seen.outcome.took -= bound.settles;
     }
     Ok(seen)
 }
@@ -172,7 +171,7 @@ fn told(table: &mut Table, figure: &str, seen: &Seen) {
 fn words(seen: &Seen) -> String {
     let outcome = &seen.outcome;
     let (admitted, refused) = (times(outcome, 200), times(outcome, 503));
-    let rate = admitted.len() as f64 / outcome.took.as_secs_f64();
+    let rate = admitted.len() as f64 / span(outcome).as_secs_f64();
     format!(
         "{} sent; {rate:.0}/s let in: median {:.1?}, p99 {:.1?}, longest {:.1?}; {} refused: median {:.1?}, p99 {:.1?}; memory +{:.1} MiB",
         outcome.samples.len(),
@@ -184,6 +183,14 @@ fn words(seen: &Seen) -> String {
         percentile(&refused, 0.99),
         seen.grown_mib,
     )
+}
+
+/// From when the first was due until the last was answered.
+fn span(outcome: &Outcome) -> Duration {
+    let first = outcome.samples.iter().map(|one| one.due).min();
+    let last = outcome.samples.iter().map(|one| one.due + one.took).max();
+    let span = first.zip(last).map(|(first, last)| last - first);
+    span.unwrap_or(Duration::from_nanos(1))
 }
 
 /// How long answers of this status took, sorted.
