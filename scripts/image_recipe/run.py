@@ -20,6 +20,7 @@ import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
+import front
 from manifest import Recipe
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,6 +181,23 @@ def serves(recipe: Recipe) -> None:
     check("deploy/test-endpoints.sh passes", tested.returncode == 0, tested.returncode)
 
 
+def fronted(work: Path) -> None:
+    """Through the TLS front, which the manifest's trusted proxies here are."""
+    with front.nginx(work):
+        url = f"https://127.0.0.1:{front.HTTPS}"
+        tested = subprocess.run(
+            [ROOT / "deploy/test-endpoints.sh", "--insecure", "--no-load", "--path", "/proxy/ok", url], check=False
+        )
+        check("deploy/test-endpoints.sh passes through the front", tested.returncode == 0, tested.returncode)
+        seen = front.seen_by_upstream()
+        check("the front tells who the client is", seen.get("x-forwarded-for") == "127.0.0.1, 127.0.0.1", seen)
+        check("… and that it came by HTTPS, whatever the client says", seen.get("x-forwarded-proto") == "https", seen)
+        echo = front.websocket()
+        check("a WebSocket's message comes back through it", echo == "through all of them", echo)
+        moved = front.redirect()
+        check("plain HTTP is sent to HTTPS", moved == "308 https://api.example.org/proxy/ok?a=b", moved)
+
+
 def drains(supervisor: subprocess.Popen, pid: int, recipe: Recipe) -> None:
     proxy = f"http://127.0.0.1:{recipe.ports['http']}/health"
     ready = recipe.probe("readinessProbe")
@@ -197,6 +215,8 @@ def main() -> int:
     work = Path(sys.argv[1])
     raise_loopback()
     recipe = Recipe(work / "manifests.yaml")
+    # YOURS, says the overlay: who stands in front. Here that is nginx, beside it.
+    recipe.given["GATEWAY__SERVER__TRUSTED_PROXIES"] = '["127.0.0.1/32"]'
     password, metrics = secrets.token_hex(24), secrets.token_hex(24)
     prepare_root(work, recipe, f"redis://gateway:{password}@redis:6379\n")
     host, port = recipe.upstream
@@ -214,6 +234,8 @@ def main() -> int:
         else:
             pid = gateway_below(supervisor.pid)
             confined(pid, recipe)
+            # Before the load, which spends the tokens.
+            fronted(work)
             serves(recipe)
             healthy = subprocess.run(sandbox(work, recipe, ["health"]), check=False, capture_output=True, text=True)
             check("the image's HEALTHCHECK, `gateway health`, says yes", healthy.returncode == 0, healthy.stderr)

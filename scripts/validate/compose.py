@@ -48,11 +48,26 @@ def ports(services: dict, production: bool) -> Iterator[tuple[str, str]]:
                 yield name, f"listens to the world on {port['published']}"
 
 
+def production(services: dict) -> Iterator[tuple[str, str]]:
+    """What docs/deployment.md says of production."""
+    if "upstream-mock" in services:
+        yield "upstream-mock", "is no upstream for production"
+    gateway = services["gateway"]
+    if gateway["environment"].get("GATEWAY__SERVER__METRICS") != "false":
+        yield "gateway", "shows its metrics to clients"
+    if gateway.get("ports"):
+        yield "gateway", "can be reached without the front"
+    if not gateway.get("secrets") or "REDIS_URL" in gateway["environment"]:
+        yield "gateway", "has the address of Redis, with its password, in its environment"
+
+
 def main() -> int:
     files, path = sys.argv[1:]
     services = json.loads(Path(path).read_text())["services"]
     found = [(name, problem) for name, service in services.items() for problem in problems(service, name)]
     found += ports(services, "prod" in files)
+    if "prod" in files:
+        found += production(services)
     for name, problem in found:
         print(f"{files}: {name} {problem}")
     return 1 if found else 0

@@ -157,6 +157,23 @@ def policy_problems(resources: list[Resource]) -> Iterator[tuple[str, str]]:
             yield label(resource), "is named by no NetworkPolicy"
 
 
+def completeness_problems(resources: list[Resource]) -> Iterator[tuple[str, str]]:
+    """What production has, however it is rendered."""
+    kinds = {r["kind"] for r in resources}
+    for kind in ("PodDisruptionBudget", "NetworkPolicy", "ServiceMonitor", "PrometheusRule", "StatefulSet"):
+        if kind not in kinds:
+            yield kind, "is not there"
+    for account in (r for r in resources if r["kind"] == "ServiceAccount"):
+        if account.get("automountServiceAccountToken") is not False:
+            yield label(account), "has a token"
+    (scaler,) = (r for r in resources if r["kind"] == "HorizontalPodAutoscaler")
+    spec = scaler["spec"]
+    if (spec["minReplicas"], spec["maxReplicas"]) != (3, 10):
+        yield label(scaler), f"scales {spec['minReplicas']} to {spec['maxReplicas']}, not 3 to 10"
+    if "stabilizationWindowSeconds" not in spec["behavior"]["scaleDown"]:
+        yield label(scaler), "scales down at once"
+
+
 def problems(resources: list[Resource], versions: list[str]) -> Iterator[tuple[str, str]]:
     for resource in resources:
         for check in (lambda r: schema_problems(r, versions), confinement_problems, gateway_problems):
@@ -195,8 +212,11 @@ def main() -> int:
             return 1
 
     wrong = 0
+    given.same = given.same or []
     for name, resources in renderings.items():
         found = list(problems(resources, versions))
+        if name in given.same:
+            found += completeness_problems(resources)
         wrong += len(found)
         for what, problem in found:
             print(f"{name}: {what}: {problem}")

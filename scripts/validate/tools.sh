@@ -57,6 +57,8 @@ from_debian() {
 }
 from_debian amtool prometheus-alertmanager
 from_debian systemd-analyze systemd
+# For scripts/test-image-recipe.sh.
+from_debian bwrap bubblewrap
 
 # What is missing is tried again next time.
 if $complete; then

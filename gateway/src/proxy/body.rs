@@ -50,6 +50,7 @@ impl Body {
     }
 
     /// A body that streams from upstream until `end`; if it breaks, `late` tells the circuit.
+    #[inline]
     pub(super) fn upstream(
         body: ResponseBody,
         late: Option<LateFailure>,
@@ -90,6 +91,7 @@ impl Body {
     }
 
     /// The body that closes `record` when it ends.
+    #[inline]
     pub(super) fn recorded(mut self, mut record: Box<Record>) -> Self {
         if http_body::Body::is_end_stream(&self) {
             record.complete();

@@ -313,6 +313,7 @@ impl Proxy {
         response
     }
 
+    #[inline]
     fn begin(&self, peer: &Peer, head: &Head) -> Record {
         let address = self.identify.address(peer.address, &head.headers);
         let trace = self.recorder.trace(&head.headers);

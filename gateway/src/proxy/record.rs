@@ -230,6 +230,7 @@ pub(super) struct Places {
 
 impl Record {
     /// Opens the record of a request.
+    #[inline]
     pub(super) fn begin(recorder: &Rc<Recorder>, context: Context) -> Self {
         let recorder = Rc::clone(recorder);
         Self {

@@ -52,6 +52,7 @@ impl std::fmt::Debug for Exchange {
 }
 
 impl ResponseBody {
+    #[inline]
     pub(super) fn new(
         incoming: Incoming,
         endpoint: &Rc<Endpoint>,
@@ -82,6 +83,7 @@ impl ResponseBody {
         body
     }
 
+    #[inline]
     pub(super) fn holding(mut self, in_flight: InFlight) -> Self {
         self.in_flight = Some(in_flight);
         self

@@ -15,6 +15,7 @@ mod load;
 mod activation;
 mod fleet;
 mod reload;
+mod supervisor;
 mod upgrade;
 mod watch;
 

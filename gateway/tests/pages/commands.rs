@@ -18,6 +18,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "needs a cluster and the internet; the chart is held by `make validate`",
     ),
     ("docker ", "needs a container engine"),
+    ("kind ", "needs a container engine"),
     ("apt ", "needs root"),
     ("editor ", "needs a person"),
     ("journalctl ", "needs systemd"),
@@ -107,11 +108,9 @@ fn how(command: &str) -> Option<How> {
             "order" | "order()" | "curl" | "redis-cli" | "jq" | "openssl",
             ..,
         ] => Some(How::Run),
-        ["deploy/deploy.sh", ..] => Some(How::Dry(command.replacen(
-            "deploy.sh",
-            "deploy.sh --dry-run",
-            1,
-        ))),
+        ["deploy/deploy.sh", ..] => Some(How::Dry(
+            command.replace("deploy.sh ", "deploy.sh --dry-run "),
+        )),
         ["gateway" | "target/release/gateway"] => Some(How::Start),
         ["gateway" | "target/release/gateway", "--config", _] => Some(How::Start),
         [

@@ -56,6 +56,7 @@ pub(super) struct Inbound {
 }
 
 impl Inbound {
+    #[inline]
     pub(super) fn new(request: Request<Incoming>) -> Self {
         let (head, body) = request.into_parts();
         Self {
