@@ -1,21 +1,20 @@
 //! What is taken off a message and what is put on it when it passes this hop.
 //!
-//! Guarantees: everything RFC 9110, section 7.6.1, calls hop-by-hop is gone before anything of ours is added, so that a client
-//! cannot nominate our headers away. One pass over the names; most requests lose at most one header. Must not: touch a body.
+//! Guarantees: everything of this hop ([`hop_by_hop`]) and everything a stranger says of where it comes from is gone before anything of ours is
+//! added, so that a client cannot nominate our headers away. Must not: touch a body.
 
-use std::cell::RefCell;
+mod hop;
+mod hop_by_hop;
 
-use http::header::{
-    CONNECTION, EXPECT, HOST, HeaderMap, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION, TE, TRAILER,
-    TRANSFER_ENCODING, UPGRADE, VIA,
-};
+pub(super) use hop::Hop;
+pub(super) use hop_by_hop::{strip_hop_by_hop, strip_trailers, takes_trailers};
+
+use http::header::{EXPECT, HeaderMap, VIA};
 use http::{HeaderName, HeaderValue, Version};
 
 use super::identify::X_FORWARDED_FOR;
 use crate::telemetry::traces::Trace;
 
-const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
-const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 pub(super) const X_FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -23,38 +22,6 @@ pub(super) const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-i
 /// What a hop that ends TLS says of its client (RFC 9440): ours to say, and nobody else's.
 const CLIENT_CERT: HeaderName = HeaderName::from_static("client-cert");
 const CLIENT_CERT_CHAIN: HeaderName = HeaderName::from_static("client-cert-chain");
-
-const OPTIONS: [&[u8]; 2] = [b"keep-alive", b"close"];
-
-/// Fields that never pass this hop. `Trailer` stays: it describes the message, and trailers are forwarded.
-static HOP_BY_HOP: [HeaderName; 10] = [
-    CONNECTION,
-    KEEP_ALIVE,
-    PROXY_CONNECTION,
-    PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION,
-    TE,
-    TRANSFER_ENCODING,
-    UPGRADE,
-    CLIENT_CERT,
-    CLIENT_CERT_CHAIN,
-];
-
-/// What a trailer section must not hold: it would change how the message is framed, routed or believed, too late to be checked.
-static NOT_IN_TRAILERS: [HeaderName; 3] = [
-    HOST,
-    http::header::CONTENT_LENGTH,
-    http::header::CONTENT_TYPE,
-];
-
-/// Removes what must not come after the body: the fields of this hop and those that only make sense before it.
-pub(super) fn strip_trailers(trailers: &mut HeaderMap) {
-    strip_hop_by_hop(trailers);
-    for name in &NOT_IN_TRAILERS {
-        trailers.remove(name);
-    }
-    strip_origin(trailers);
-}
 
 /// Removes what hops say of where a request came from.
 fn strip_origin(headers: &mut HeaderMap) {
@@ -72,56 +39,6 @@ fn tells_origin(name: &&HeaderName) -> bool {
         9 => name == "forwarded" || name == "x-real-ip",
         13.. => name.starts_with("x-forwarded-"),
         _ => false,
-    }
-}
-
-/// Whether a client takes trailers.
-pub(super) fn takes_trailers(headers: &HeaderMap) -> bool {
-    headers
-        .get_all(TE)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .any(|coding| coding.trim_ascii().eq_ignore_ascii_case(b"trailers"))
-}
-
-/// Removes the fields of this hop from a message.
-pub(super) fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    let mut present = [false; HOP_BY_HOP.len()];
-    // Most names are told apart from these by their length.
-    for name in headers
-        .keys()
-        .filter(|name| matches!(name.as_str().len(), 2 | 7 | 10 | 11 | 16..=19))
-    {
-        for (seen, hop) in present.iter_mut().zip(&HOP_BY_HOP) {
-            *seen |= name == hop;
-        }
-    }
-    if present[0] {
-        strip_nominated(headers);
-    }
-    for (seen, name) in present.iter().zip(&HOP_BY_HOP) {
-        if *seen {
-            headers.remove(name);
-        }
-    }
-}
-
-/// Removes what `Connection` names. Fields without which the message would be another one stay, whoever asks.
-fn strip_nominated(headers: &mut HeaderMap) {
-    let nominated: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .map(<[u8]>::trim_ascii)
-        // Options of the connection and no fields: nearly all there ever is, and not worth making a name of.
-        .filter(|name| !OPTIONS.iter().any(|one| name.eq_ignore_ascii_case(one)))
-        .filter_map(|name| HeaderName::from_bytes(name).ok())
-        .filter(|name| !matches!(*name, HOST | http::header::CONTENT_LENGTH | TRAILER))
-        // Of names without end those that are there are few.
-        .filter(|name| headers.contains_key(name))
-        .collect();
-    for name in nominated {
-        headers.remove(name);
     }
 }
 
@@ -203,54 +120,6 @@ pub(super) fn prepare_response(headers: &mut HeaderMap, request_id: &HeaderValue
     headers.insert(X_REQUEST_ID, request_id.clone());
 }
 
-/// The name this hop signs with.
-#[derive(Debug)]
-pub(super) struct Hop {
-    name: String,
-    /// `Proxy-Status` for each error there was so far: there are a dozen.
-    faults: RefCell<Vec<(&'static str, HeaderValue)>>,
-    via_10: HeaderValue,
-    via_11: HeaderValue,
-    via_2: HeaderValue,
-}
-
-impl Hop {
-    pub(super) fn new(name: &str) -> Self {
-        let via = |version: &str| {
-            HeaderValue::try_from(format!("{version} {name}"))
-                .unwrap_or_else(|_| HeaderValue::from_static("1.1 gateway"))
-        };
-        Self {
-            name: name.to_owned(),
-            faults: RefCell::default(),
-            via_10: via("1.0"),
-            via_11: via("1.1"),
-            via_2: via("2"),
-        }
-    }
-
-    /// `Proxy-Status` of this hop for an `error` (RFC 9209, section 2.3).
-    pub(super) fn fault(&self, error: &'static str) -> HeaderValue {
-        let mut faults = self.faults.borrow_mut();
-        if let Some((_, value)) = faults.iter().find(|(one, _)| *one == error) {
-            return value.clone();
-        }
-        let value = HeaderValue::try_from([&self.name, ";error=", error].concat());
-        let value = value.unwrap_or_else(|_| HeaderValue::from_static("gateway"));
-        faults.push((error, value.clone()));
-        value
-    }
-
-    /// RFC 9110, section 7.6.3: the version of the message as it was received.
-    fn via(&self, version: Version) -> HeaderValue {
-        match version {
-            Version::HTTP_10 => self.via_10.clone(),
-            Version::HTTP_2 => self.via_2.clone(),
-            _ => self.via_11.clone(),
-        }
-    }
-}
-
 /// The id a request keeps or gets. A client's is kept when it is short and plain enough to stand in any log.
 /// One that is made is the trace's id, so that whoever has the one can look up the other.
 pub(super) fn request_id(headers: &HeaderMap, trace: &Trace) -> HeaderValue {
@@ -270,6 +139,9 @@ fn is_sane_id(id: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use http::header::CONNECTION;
+
+    use super::hop_by_hop::HOP_BY_HOP;
     use super::*;
     use crate::telemetry::traces::Tracer;
     use crate::telemetry::traces::settings::Settings;
