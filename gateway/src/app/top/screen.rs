@@ -68,9 +68,10 @@ pub(super) fn compose(head: &[String], sections: &[Section], paint: &Paint, size
         .collect();
     // A heading each, and an empty line before it where there is room for that.
     let bare = head.len() + sections.len();
-    let is_airy = size.rows >= bare + 4 * sections.len();
-    let fixed = bare + if is_airy { sections.len() } else { 0 };
     let wanted: Vec<_> = sections.iter().map(|one| one.lines()).collect();
+    let enough = wanted.iter().sum::<usize>().min(3 * sections.len());
+    let is_airy = size.rows >= bare + sections.len() + enough;
+    let fixed = bare + if is_airy { sections.len() } else { 0 };
     let rooms = share_out(&wanted, size.rows.saturating_sub(fixed));
     let mut lines: Vec<String> = head.to_vec();
     for (section, room) in sections.iter().zip(rooms) {
