@@ -312,7 +312,7 @@ test("a replica is taken out of rotation and put back", async () => {
   await page.getByRole("button", { name: "Take out… edge-2" }).click();
   await page.getByRole("button", { name: "Take out", exact: true }).click();
   await eventually("it is not ready", async () => (await ready()) === 503);
-  await until(page, "#verdict-text", /edge-2-\w+ is leaving/);
+  await until(page, "#verdict-text", /Replica edge-2-\w+ is leaving/);
   await page.getByRole("button", { name: "Put back… edge-2" }).click();
   await page.getByRole("button", { name: "Put back", exact: true }).click();
   await eventually("it is ready", async () => (await ready()) === 200);

@@ -36,17 +36,17 @@ export function verdict(fleet) {
   else if (errors >= 1) warn.push(`${percent(errors)} % of requests fail`);
   const refused = share(fleet.traffic.refusals, fleet.traffic.requests);
   if (refused >= 50) warn.push(`${percent(refused)} % of requests are refused`);
-  if (half.length) warn.push(`${some(half)} ${half.length === 1 ? "is" : "are"} being probed`);
+  if (half.length) warn.push(`the ${half.length === 1 ? "circuit" : "circuits"} of ${some(half)} ${half.length === 1 ? "is" : "are"} being probed`);
   const held = fleet.circuits.filter((one) => one.forced?.to === "closed").map((one) => one.upstream);
-  if (held.length) warn.push(`${some(held)} ${held.length === 1 ? "is" : "are"} held closed`);
+  if (held.length) warn.push(`the ${held.length === 1 ? "circuit" : "circuits"} of ${some(held)} ${held.length === 1 ? "is" : "are"} held closed`);
   for (const { name, members } of fleet.upstreams) {
     const out = members.filter((one) => one.state !== "healthy").length;
     if (out) warn.push(`${out} of ${members.length} endpoints of ${name} ${out === 1 ? "is" : "are"} left out`);
   }
   // Of an open circuit it was said already.
   const failing = fleet.routes.filter((one) => one.requests > 0.5 && share(one.errors, one.requests) >= 5 && !open.includes(one.upstream)).map((one) => one.name);
-  if (failing.length && errors < 5) warn.push(`${some(failing)} ${failing.length === 1 ? "fails" : "fail"} more than 5 % of requests`);
-  for (const one of fleet.replicas) if (one.phase !== "serving") warn.push(`${one.id} is ${one.phase}`);
+  if (failing.length && errors < 5) warn.push(`the ${failing.length === 1 ? "route" : "routes"} ${some(failing)} ${failing.length === 1 ? "fails" : "fail"} more than 5 % of requests`);
+  for (const one of fleet.replicas) if (one.phase !== "serving") warn.push(`replica ${one.id} is ${one.phase}`);
   if (!fleet.whole && fleet.store.up) warn.push("the other replicas could not be heard");
   const words = bad.length ? bad : warn;
   const box = $("#verdict");
