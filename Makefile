@@ -5,7 +5,7 @@ CARGO ?= cargo
 SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-clients fuzz test-console check prove properties bench bench-fleet fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
+.PHONY: help demo test test-clients test-cache-suite fuzz test-console check prove properties bench bench-fleet fleet bench-instructions validate test-image-recipe docs dashboards validate-monitoring test-dashboards
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-20s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -24,6 +24,9 @@ test-console: ## drive the console in headless Chromium against real gateways
 test-clients: ## drive a release build with curl, h2load, Python's websockets and grpcio, and a browser; GiB, 10^6 messages, slow clients
 	scripts/install-test-deps.sh
 	scripts/test-clients.sh
+
+test-cache-suite: ## run the public suite of HTTP caches against a route that keeps answers (needs node and npm)
+	scripts/test-cache-suite.sh
 
 fuzz: ## fuzz whatever reads a stranger's bytes (SECONDS=600: for each target; needs a nightly toolchain)
 	scripts/fuzz.sh $(SECONDS)

@@ -123,7 +123,8 @@ fn string(text: &str) -> String {
     Value::from(text).to_string().replace('\u{7f}', "\\u007f")
 }
 
-fn inline(value: &Value, shape: Option<&Shape>) -> String {
+/// A value as TOML has it in one line; of what `shape` says is secret nothing.
+pub(super) fn inline(value: &Value, shape: Option<&Shape>) -> String {
     match value {
         _ if matches!(shape, Some(Shape::Leaf { whole: true, .. })) => string(secret::MASK),
         Value::String(text) if matches!(shape, Some(Shape::Leaf { secret: true, .. })) => {

@@ -20,6 +20,7 @@ mod plain;
 mod read;
 mod settings;
 mod effective;
+mod sample;
 mod reference;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
@@ -94,7 +95,11 @@ fn assemble(file: Option<tree::Tree>, source: &Source) -> Result<Config, Problem
 /// The JSON Schema of a configuration file.
 #[must_use]
 pub fn schema() -> serde_json::Value {
-    shape::schema()
+    let mut schema = shape::schema();
+    if let Ok(samples) = sample::Samples::load() {
+        samples.put_into(&mut schema);
+    }
+    schema
 }
 
 /// Every key, in Markdown: a table for each section of a configuration file.

@@ -29,6 +29,13 @@ async fn what_the_origin_says_counts() {
                     .with("date", &date(0)),
             ),
             case(
+                "expires-invalid-date",
+                true,
+                Reply::new("body")
+                    .with("expires", &date(3600))
+                    .with("date", "now"),
+            ),
+            case(
                 "expires-garbage",
                 false,
                 Reply::new("body")

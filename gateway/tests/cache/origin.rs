@@ -1,6 +1,7 @@
 //! An origin whose every answer a test writes itself.
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -63,6 +64,8 @@ pub(crate) struct Origin {
 struct State {
     script: Mutex<Script>,
     seen: Mutex<Vec<Parts>>,
+    busy: AtomicUsize,
+    busiest: AtomicUsize,
 }
 
 impl Origin {
@@ -75,6 +78,8 @@ impl Origin {
         let state = Arc::new(State {
             script: Mutex::new(Arc::new(script)),
             seen: Mutex::default(),
+            busy: AtomicUsize::new(0),
+            busiest: AtomicUsize::new(0),
         });
         let shared = Arc::clone(&state);
         tokio::spawn(async move {
@@ -108,6 +113,11 @@ impl Origin {
         self.state.seen.lock().unwrap().len()
     }
 
+    /// The most requests it was answering at once.
+    pub(crate) fn busiest(&self) -> usize {
+        self.state.busiest.load(Ordering::Relaxed)
+    }
+
     /// The last request seen.
     pub(crate) fn last(&self) -> Parts {
         self.state.seen.lock().unwrap().last().unwrap().clone()
@@ -129,7 +139,10 @@ impl State {
         };
         let script = Arc::clone(&*self.script.lock().unwrap());
         let reply = script(&parts, before);
+        let busy = self.busy.fetch_add(1, Ordering::Relaxed) + 1;
+        self.busiest.fetch_max(busy, Ordering::Relaxed);
         tokio::time::sleep(reply.delay).await;
+        self.busy.fetch_sub(1, Ordering::Relaxed);
         Self::response(reply)
     }
 

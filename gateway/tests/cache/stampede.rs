@@ -55,12 +55,11 @@ async fn answers_that_are_not_kept_hold_up_nobody() {
     let origin = Origin::start(move |_, _| says("no-store").after(slow)).await;
     let world = World::redis().await;
     let [a, b] = world.replicas(&origin, "", "").await;
-    let begun = tokio::time::Instant::now();
     let all = tokio::join!(rush(&a, "/x", 100), rush(&b, "/x", 100));
     assert_eq!(all.0.len() + all.1.len(), 200);
     assert_eq!(origin.count(), 200);
-    // Two rounds of 200 ms each, and the first one's.
-    assert!(begun.elapsed() < slow * 10, "{:?}", begun.elapsed());
+    // One after another there would never be more than two, one of each replica.
+    assert!(origin.busiest() > 2, "{}", origin.busiest());
 }
 
 /// Who asks for all goes away before there is an answer: another asks, and nobody waits out a deadline.

@@ -103,3 +103,26 @@ fn the_built_in_limit_may_count_otherwise() {
         "{problems}"
     );
 }
+
+/// A plan has its limit's key: where that is wrong, it is said once, and what is wrong with the plan is said beside it.
+#[test]
+fn what_is_wrong_with_a_limit_is_not_said_of_its_plans() {
+    let text = r#"
+        [limits.per-client]
+        capacity = 1
+        refill = "1/s"
+        key = "clint"
+        on_store_failure = "alow"
+        plans.pro = { capacity = 0 }
+    "#;
+    let problems = load_text(".toml", text, &[UPSTREAM]).unwrap_err();
+    let problems = problems.to_string();
+    for key in [
+        "per-client.key",
+        "per-client.on_store_failure",
+        "plans.pro.capacity",
+    ] {
+        assert_eq!(problems.matches(key).count(), 1, "{key} in {problems}");
+    }
+    assert!(!problems.contains("lost its default"), "{problems}");
+}

@@ -59,6 +59,31 @@ fn every_key_says_what_it_is() {
     );
 }
 
+#[test]
+fn every_number_says_its_unit() {
+    let mut without = Vec::new();
+    numbers_without_unit(&schema(), "", &mut without);
+    assert!(without.is_empty(), "without a unit: {without:?}");
+}
+
+fn numbers_without_unit(schema: &Value, path: &str, found: &mut Vec<String>) {
+    let is_number = |schema: &Value| schema["type"] == "integer" || schema["type"] == "number";
+    let counts = is_number(schema) || is_number(&schema["items"]);
+    if counts && schema["x-unit"].as_str().unwrap_or_default().is_empty() {
+        found.push(path.to_owned());
+    }
+    if let Some(keys) = schema["properties"].as_object() {
+        for (key, value) in keys {
+            numbers_without_unit(value, &format!("{path}.{key}"), found);
+        }
+    }
+    for entry in [&schema["additionalProperties"], &schema["items"]] {
+        if entry["properties"].is_object() {
+            numbers_without_unit(entry, &format!("{path}[]"), found);
+        }
+    }
+}
+
 fn undescribed_keys(schema: &Value, path: &str, found: &mut Vec<String>) {
     if let Some(keys) = schema["properties"].as_object() {
         for (key, value) in keys {

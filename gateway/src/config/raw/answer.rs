@@ -38,6 +38,7 @@ pub(in super::super) struct Answers {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Answer {
     /// The status; absent: the gateway's own.
+    #[schemars(extend("x-unit" = "an HTTP status"))]
     pub(in super::super) status: Option<u16>,
     /// The media type of the body; absent: `application/json`.
     pub(in super::super) content_type: Option<String>,

@@ -18,10 +18,12 @@ use crate::upstream::settings::{Family, HashKey};
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Ejection {
     /// Failures in a row; 0 for never.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) failures: Option<u32>,
     /// For how long the first time; each time in a row that much longer, to five minutes.
     pub(in super::super) base: Option<Text<Micros>>,
     /// The most endpoints left out at a time, as a share of all; so a lone one never is.
+    #[schemars(extend("x-unit" = "a share, 0 to 1"))]
     pub(in super::super) max_share: Option<f64>,
 }
 
@@ -38,8 +40,10 @@ pub(in super::super) struct Checks {
     /// The longest one may take.
     pub(in super::super) timeout: Option<Text<Micros>>,
     /// Checks passed in a row that make an endpoint healthy again.
+    #[schemars(extend("x-unit" = "checks"))]
     pub(in super::super) healthy: Option<u32>,
     /// Checks failed in a row that make it unhealthy.
+    #[schemars(extend("x-unit" = "checks"))]
     pub(in super::super) unhealthy: Option<u32>,
     /// Statuses that pass: numbers, or ranges like `200-299`.
     pub(in super::super) statuses: Option<List<Text<Statuses>>>,

@@ -41,6 +41,7 @@ pub(in super::super) struct RouteCache {
     /// Answers are the same for everybody, whatever `Authorization` or `Cookie` a request has; absent: `false`.
     pub(in super::super) ignore_authorization: Option<bool>,
     /// Variants of one target kept at a time; absent: 16.
+    #[schemars(extend("x-unit" = "answers"))]
     pub(in super::super) variants: Option<u32>,
     /// Clients' own `Cache-Control` is obeyed; absent: `true`.
     pub(in super::super) obey_clients: Option<bool>,

@@ -89,6 +89,7 @@ impl JsonSchema for Endpoint {
                 "weight": {
                     "description": "Its share of the requests beside the others', 1 to 100.",
                     "type": "integer",
+                    "x-unit": "parts",
                     "minimum": 1,
                     "maximum": 100
                 }

@@ -25,10 +25,12 @@ pub(in super::super) struct Limit {
     /// `cookie:NAME`, `claim:NAME` or `path:PARAMETER`, or several of them together as a list. A request without one counts by its address.
     pub(in super::super) key: Option<OneOrMany<KeyPart>>,
     /// Of a `token_bucket`, required: the most tokens it holds.
+    #[schemars(extend("x-unit" = "tokens"))]
     pub(in super::super) capacity: Option<u64>,
     /// Of a `token_bucket`, required: tokens added per duration, continuously: `10/s`, `100/1m`.
     pub(in super::super) refill: Option<Text<Rate>>,
     /// Of a window, required: the most tokens in each. Of `concurrency`, required: the most requests in flight.
+    #[schemars(extend("x-unit" = "tokens, or requests in flight"))]
     pub(in super::super) limit: Option<u64>,
     /// Of a window, required: how long it is: `10s`, `1m`, `1d`. One begins whenever the store's clock is a multiple of it.
     pub(in super::super) window: Option<Text<Micros>>,
@@ -57,7 +59,7 @@ pub(in super::super) struct Limit {
 pub(in super::super) struct Exempt {
     /// Requests from these networks.
     pub(in super::super) addresses: Option<List<Text<IpNet>>>,
-    /// Requests whose key is one of these, as the request says it.
+    /// Requests whose key is one of these, as the request says it; of a key of several parts all of them, `|` between.
     pub(in super::super) keys: Option<List<String>>,
     /// Requests that turned out to be from one of these.
     pub(in super::super) subjects: Option<List<String>>,
@@ -68,10 +70,12 @@ pub(in super::super) struct Exempt {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Plan {
     /// Of a `token_bucket`: the most tokens it holds.
+    #[schemars(extend("x-unit" = "tokens"))]
     pub(in super::super) capacity: Option<u64>,
     /// Of a `token_bucket`: tokens added per duration, continuously: `10/s`, `100/1m`.
     pub(in super::super) refill: Option<Text<Rate>>,
     /// Of a window: the most tokens in each. Of `concurrency`: the most requests in flight.
+    #[schemars(extend("x-unit" = "tokens, or requests in flight"))]
     pub(in super::super) limit: Option<u64>,
     /// Of a window: how long it is.
     pub(in super::super) window: Option<Text<Micros>>,

@@ -18,6 +18,7 @@ pub(in super::super) struct Log {
     /// Whether each request leaves an access line.
     pub(in super::super) access: Option<bool>,
     /// The share of requests without a refusal or an error that leave an access line, from 0 to 1; the others always do.
+    #[schemars(extend("x-unit" = "a share, 0 to 1"))]
     pub(in super::super) sample: Option<f64>,
     /// Whether an access line holds the query, its values redacted by `redact_query`.
     pub(in super::super) query: Option<bool>,

@@ -45,6 +45,7 @@ pub(super) use route::{Budget, Hedge, Retry, Route};
 pub(super) use scalar::{Balance, SamplerName, Text};
 pub(super) use server::{EncodedSlashes, Health, Server};
 pub(super) use server_tls::{Certificate, ServerTls};
+pub(super) use several::OneOrMany;
 pub(super) use sharing::{Compression, Cors};
 pub(super) use store::Store;
 pub(super) use target::{Edits, Mirror, Redirect, Share};

@@ -56,6 +56,7 @@ pub(in super::super) struct Route {
     /// The limits a request must pass, all of them.
     pub(in super::super) limits: Option<List<String>>,
     /// Tokens one request costs.
+    #[schemars(extend("x-unit" = "tokens"))]
     pub(in super::super) cost: Option<u64>,
     /// The longest from a request's head to the last byte of its answer, all attempts and waits included; absent: no end.
     pub(in super::super) timeout: Option<Text<Micros>>,
@@ -88,10 +89,12 @@ pub(in super::super) struct Route {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Retry {
     /// Attempts in all; 1 is no retry.
+    #[schemars(extend("x-unit" = "attempts"))]
     pub(in super::super) attempts: Option<u32>,
     /// Wait before the first retry.
     pub(in super::super) initial_delay: Option<Text<Micros>>,
     /// What each further wait is multiplied by, at least 1.
+    #[schemars(extend("x-unit" = "a factor"))]
     pub(in super::super) multiplier: Option<f64>,
     /// The longest wait.
     pub(in super::super) max_delay: Option<Text<Micros>>,
@@ -100,6 +103,7 @@ pub(in super::super) struct Retry {
     /// The longest one attempt may take to its response head; absent: the upstream's `timeout`.
     pub(in super::super) attempt_timeout: Option<Text<Micros>>,
     /// Response statuses that are worth another attempt.
+    #[schemars(extend("x-unit" = "HTTP statuses"))]
     pub(in super::super) statuses: Option<List<u16>>,
     /// Statuses of gRPC that are worth one, by name, in answers without a message; calls are POST, so `methods` has to list it.
     pub(in super::super) grpc_statuses: Option<List<Text<GrpcStatus>>>,
@@ -123,6 +127,7 @@ pub(in super::super) struct Hedge {
     #[schemars(extend("x-required" = true))]
     pub(in super::super) after: Option<Text<Micros>>,
     /// The most of them for one attempt; absent: 1.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) most: Option<u32>,
 }
 
@@ -131,6 +136,7 @@ pub(in super::super) struct Hedge {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Budget {
     /// For each request, above 0 and at most 1.
+    #[schemars(extend("x-unit" = "a share, 0 to 1"))]
     pub(in super::super) share: Option<f64>,
     /// Beside the share, however few requests there are.
     pub(in super::super) minimum: Option<Text<Rate>>,

@@ -20,10 +20,12 @@ pub(in super::super) struct Server {
     /// Where clients connect: IP address and port; port 0 picks a free one.
     pub(in super::super) listen: Option<Text<SocketAddr>>,
     /// Data-plane threads; 0 is one per core.
+    #[schemars(extend("x-unit" = "threads"))]
     pub(in super::super) workers: Option<u16>,
     /// Networks whose `X-Forwarded-For` is believed: CIDRs or single addresses.
     pub(in super::super) trusted_proxies: Option<List<Text<IpNet>>>,
     /// How many leading bits of an IPv6 address are one client.
+    #[schemars(extend("x-unit" = "bits"))]
     pub(in super::super) ipv6_prefix: Option<u8>,
     /// Whether `/metrics` is served on this listener too.
     pub(in super::super) metrics: Option<bool>,
@@ -36,18 +38,25 @@ pub(in super::super) struct Server {
     /// How long a connection that was upgraded (WebSocket) may be silent.
     pub(in super::super) tunnel_idle_timeout: Option<Text<Micros>>,
     /// The most connections; those beyond are closed at once.
+    #[schemars(extend("x-unit" = "connections"))]
     pub(in super::super) max_connections: Option<u32>,
     /// The most requests on their way to upstreams at once; then 503. Absent: any number.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) max_requests: Option<u32>,
     /// The most connections from one address; those beyond are closed at once.
+    #[schemars(extend("x-unit" = "connections"))]
     pub(in super::super) max_connections_per_address: Option<u32>,
     /// The largest request head, in bytes; then 431.
+    #[schemars(extend("x-unit" = "bytes"))]
     pub(in super::super) max_header_bytes: Option<u32>,
     /// The most header fields of a request, at most 256; then 431.
+    #[schemars(extend("x-unit" = "fields"))]
     pub(in super::super) max_headers: Option<u16>,
     /// The longest request target, in bytes; then 414.
+    #[schemars(extend("x-unit" = "bytes"))]
     pub(in super::super) max_uri_bytes: Option<u32>,
     /// The largest request body, in bytes; then 413.
+    #[schemars(extend("x-unit" = "bytes"))]
     pub(in super::super) max_body_bytes: Option<u64>,
     /// How long a client may let its body be waited for, in all; each 256 bytes pay back a second. Then 408.
     pub(in super::super) body_timeout: Option<Text<Micros>>,
@@ -59,6 +68,7 @@ pub(in super::super) struct Server {
     /// Networks that must announce each client by the PROXY protocol, version 1 or 2, before anything else: CIDRs or single addresses.
     pub(in super::super) proxy_protocol: Option<List<Text<IpNet>>>,
     /// How many connections the system may hold for each worker that is busy.
+    #[schemars(extend("x-unit" = "connections"))]
     pub(in super::super) backlog: Option<u32>,
     /// After how much silence a client's machine is asked whether it is still there; `0s`: never.
     pub(in super::super) tcp_keepalive: Option<Text<Micros>>,

@@ -26,5 +26,6 @@ pub(in super::super) struct Store {
     /// How often this replica says that it lives and asks for what it may have missed.
     pub(in super::super) heartbeat: Option<Text<Micros>>,
     /// Consecutive failed calls after which the store counts as lost and requests stop waiting for it.
+    #[schemars(extend("x-unit" = "calls"))]
     pub(in super::super) failures: Option<u32>,
 }

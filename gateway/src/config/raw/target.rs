@@ -17,6 +17,7 @@ pub(in super::super) struct Share {
     /// Its name.
     pub(in super::super) upstream: Option<String>,
     /// Its part of the requests, beside the other weights; 0: none.
+    #[schemars(extend("x-unit" = "parts"))]
     pub(in super::super) weight: Option<u32>,
 }
 
@@ -29,6 +30,7 @@ pub(in super::super) struct Redirect {
     /// To the same place over https. Beside a target of the route only what came unencrypted is redirected.
     pub(in super::super) https: Option<bool>,
     /// 301, 302, 303, 307 or 308; absent: 308.
+    #[schemars(extend("x-unit" = "an HTTP status"))]
     pub(in super::super) status: Option<u16>,
 }
 
@@ -52,8 +54,10 @@ pub(in super::super) struct Mirror {
     /// Its name.
     pub(in super::super) upstream: Option<String>,
     /// The part of the requests that is copied, above 0 and at most 1; absent: 1.
+    #[schemars(extend("x-unit" = "a share, 0 to 1"))]
     pub(in super::super) share: Option<f64>,
     /// Copies under way, on each worker; those beyond are dropped; absent: 64.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) max_in_flight: Option<u32>,
     /// The largest body that is copied; absent: 64KiB.
     pub(in super::super) max_body: Option<Text<ByteSize>>,

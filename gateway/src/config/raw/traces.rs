@@ -25,12 +25,14 @@ pub(in super::super) struct Traces {
     /// Which traces are kept, by OpenTelemetry's names: `parentbased_always_on` and the like. The decision goes upstream in `traceparent`.
     pub(in super::super) sampler: Option<Text<SamplerName>>,
     /// The share of traces that the samplers called `traceidratio` keep, from 0 to 1.
+    #[schemars(extend("x-unit" = "a share, 0 to 1"))]
     pub(in super::super) ratio: Option<f64>,
     /// The service's name in its spans.
     pub(in super::super) service: Option<String>,
     /// More of what the service is, such as `"deployment.environment.name" = "production"`.
     pub(in super::super) attributes: Option<BTreeMap<String, Attribute>>,
     /// The most requests whose spans wait to be sent; those beyond are counted and dropped.
+    #[schemars(extend("x-unit" = "spans"))]
     pub(in super::super) queue: Option<u32>,
     /// How long spans wait for others to be sent with.
     pub(in super::super) delay: Option<Text<Micros>>,

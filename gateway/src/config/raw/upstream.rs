@@ -25,10 +25,12 @@ pub(in super::super) struct Upstream {
     /// What `balance = "hash"` hashes: `client`, `header:NAME` or `cookie:NAME`.
     pub(in super::super) hash: Option<Text<HashKey>>,
     /// The most an endpoint may have in flight under `balance = "hash"`, as a multiple of its fair share, before its keys go to the next; absent: any.
+    #[schemars(extend("x-unit" = "a factor"))]
     pub(in super::super) hash_bound: Option<f64>,
     /// How long an endpoint that is new or back takes to its full share; 0s for at once.
     pub(in super::super) slow_start: Option<Text<Micros>>,
     /// Below this share of usable endpoints all are used; 0 for never.
+    #[schemars(extend("x-unit" = "a share, 0 to 1"))]
     pub(in super::super) panic_threshold: Option<f64>,
     /// When an endpoint whose requests keep failing is left out.
     pub(in super::super) ejection: Option<Ejection>,
@@ -51,14 +53,17 @@ pub(in super::super) struct Upstream {
     /// The longest without a byte while a body streams.
     pub(in super::super) idle_timeout: Option<Text<Micros>>,
     /// How many idle connections each worker keeps for each endpoint.
+    #[schemars(extend("x-unit" = "connections"))]
     pub(in super::super) idle_connections: Option<u32>,
     /// How long an idle connection is kept.
     pub(in super::super) keepalive: Option<Text<Micros>>,
     /// How old a connection may grow until no more requests go on it; up to a tenth less, so that not all end together.
     pub(in super::super) max_connection_lifetime: Option<Text<Micros>>,
     /// How many requests one connection carries; 0 is any number.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) max_connection_requests: Option<u32>,
     /// Response statuses that count as failures.
+    #[schemars(extend("x-unit" = "HTTP statuses"))]
     pub(in super::super) failure_statuses: Option<List<u16>>,
     /// Statuses of gRPC that count as failures, by name; a client chooses its own deadline, so `DEADLINE_EXCEEDED` need not be one.
     pub(in super::super) grpc_failure_statuses: Option<List<Text<GrpcStatus>>>,
@@ -73,9 +78,10 @@ pub(in super::super) struct Upstream {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Concurrency {
     /// The most; then 503.
-    #[schemars(extend("x-required" = true))]
+    #[schemars(extend("x-required" = true, "x-unit" = "requests"))]
     pub(in super::super) max: Option<u32>,
     /// How many may wait for a place; absent: 100.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) queue: Option<u32>,
     /// The longest they may; absent: 1s.
     pub(in super::super) queue_timeout: Option<Text<Micros>>,
@@ -88,8 +94,10 @@ pub(in super::super) struct Concurrency {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Adaptive {
     /// The lowest limit; absent: 10, or `max` if that is less.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) min: Option<u32>,
     /// How many times the usual latency is still no sign of a queue, at least 1; absent: 1.5.
+    #[schemars(extend("x-unit" = "a factor"))]
     pub(in super::super) tolerance: Option<f64>,
 }
 
@@ -98,12 +106,14 @@ pub(in super::super) struct Adaptive {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Circuit {
     /// Consecutive failures that open it.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) failures: Option<u32>,
     /// How far back a failure counts.
     pub(in super::super) window: Option<Text<Micros>>,
     /// How long it stays open before a probe.
     pub(in super::super) reset: Option<Text<Micros>>,
     /// Probes granted at a time, in the whole fleet.
+    #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) probes: Option<u32>,
     /// How many distinct replicas must have failed: a number, or `auto` for 2, or 1 where no other replica has traffic.
     pub(in super::super) quorum: Option<Text<Quorum>>,
@@ -118,10 +128,10 @@ pub(in super::super) struct Circuit {
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Ratio {
     /// Failures ÷ calls that open the circuit, above 0 and at most 1.
-    #[schemars(extend("x-required" = true))]
+    #[schemars(extend("x-required" = true, "x-unit" = "a share, 0 to 1"))]
     pub(in super::super) threshold: Option<f64>,
     /// Calls within the window below which the share says nothing.
-    #[schemars(extend("x-required" = true))]
+    #[schemars(extend("x-required" = true, "x-unit" = "requests"))]
     pub(in super::super) minimum: Option<u32>,
 }
 
@@ -133,9 +143,9 @@ pub(in super::super) struct Slow {
     #[schemars(extend("x-required" = true))]
     pub(in super::super) duration: Option<Text<Micros>>,
     /// Slow calls ÷ calls that open the circuit, above 0 and at most 1.
-    #[schemars(extend("x-required" = true))]
+    #[schemars(extend("x-required" = true, "x-unit" = "a share, 0 to 1"))]
     pub(in super::super) threshold: Option<f64>,
     /// Calls within the window below which the share says nothing.
-    #[schemars(extend("x-required" = true))]
+    #[schemars(extend("x-required" = true, "x-unit" = "requests"))]
     pub(in super::super) minimum: Option<u32>,
 }

@@ -3,10 +3,12 @@
 use std::time::Duration;
 
 use super::super::path::KeyPath;
-use super::super::raw::{Algorithm, Exempt, Limit, List, Text};
+use super::super::raw::{Algorithm, Exempt, Limit, List, OneOrMany, Text};
 use super::Check;
 use super::auth::networks;
-use crate::limiter::settings::{KeySettings, PolicySettings};
+use crate::limiter::settings::{
+    KeyPart, KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings,
+};
 use crate::policy::concurrency::{SlotsError, SlotsSpec};
 use crate::policy::limit::LimitSpec;
 use crate::policy::token_bucket::{BucketSpec, SpecError};
@@ -34,12 +36,18 @@ pub(super) fn family(
     raw: Limit,
 ) -> Option<Family> {
     let exempt = exempt(check, &at.key("exempt"), raw.exempt.clone());
+    let own = limit(check, at, name, raw.clone());
+    let raw = shared(raw);
     let mut limits = Vec::new();
     let mut plans = Vec::new();
     let mut figures = raw.plans.clone().unwrap_or_default();
     if figures.len() > MOST_PLANS {
         let message = format!("more than the {MOST_PLANS} plans allowed");
         let _: Option<()> = check.problem(&at.key("plans"), &message);
+        figures.clear();
+    }
+    if raw.algorithm.is_none() {
+        // What figures mean depends on it.
         figures.clear();
     }
     for (plan, figures) in figures {
@@ -58,7 +66,7 @@ pub(super) fn family(
             limits.push(variant);
         }
     }
-    let own = limit(check, at, name, raw)?;
+    let own = own?;
     let counting = CountingSettings {
         limit: own.name.clone(),
         exempt: exempt?,
@@ -66,6 +74,18 @@ pub(super) fn family(
     };
     limits.insert(0, own);
     Some(Family { limits, counting })
+}
+
+/// What a plan takes from its limit. What of it is wrong was reported there, and is not to be missed here.
+fn shared(mut raw: Limit) -> Limit {
+    raw.key
+        .get_or_insert_with(|| OneOrMany(vec![KeyPart::Client]));
+    raw.on_store_failure
+        .get_or_insert(Text(OnStoreFailure::Degrade));
+    raw.shadow.get_or_insert(false);
+    raw.legacy_headers.get_or_insert(Text(LegacyHeaders::None));
+    raw.leases.get_or_insert(false);
+    raw
 }
 
 fn exempt(

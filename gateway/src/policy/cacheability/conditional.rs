@@ -3,8 +3,9 @@
 //! Guarantees: entity tags are compared weakly, dates only where there is no tag. Must not: send anything.
 
 use http::header::{
-    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, ETAG, IF_MATCH, IF_MODIFIED_SINCE,
-    IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE, TRANSFER_ENCODING,
+    CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE, DATE, ETAG, IF_MATCH,
+    IF_MODIFIED_SINCE, IF_NONE_MATCH, IF_RANGE, IF_UNMODIFIED_SINCE, LAST_MODIFIED, RANGE,
+    TRANSFER_ENCODING,
 };
 use http::{HeaderMap, HeaderName, HeaderValue};
 
@@ -43,7 +44,8 @@ impl Condition {
     }
 }
 
-/// Whether the client has what is kept already: the answer is 304 (RFC 9110, section 13.2.2).
+/// Whether the client has what is kept already: the answer is 304 (RFC 9110, section 13.2.2). Where the origin does not say when
+/// something last changed, it did not change after it was sent (RFC 9111, section 4.3.2).
 #[must_use]
 pub fn is_not_modified(request: &HeaderMap, kept: &HeaderMap) -> bool {
     if request.contains_key(IF_NONE_MATCH) {
@@ -51,11 +53,13 @@ pub fn is_not_modified(request: &HeaderMap, kept: &HeaderMap) -> bool {
         let mut asked = request.get_all(IF_NONE_MATCH).iter();
         return asked.any(|list| names(list.as_bytes(), tag));
     }
-    match (
-        date(request, &IF_MODIFIED_SINCE),
-        date(kept, &LAST_MODIFIED),
-    ) {
-        (Some(since), Some(modified)) => modified <= since,
+    let changed = if kept.contains_key(LAST_MODIFIED) {
+        date(kept, &LAST_MODIFIED)
+    } else {
+        date(kept, &DATE)
+    };
+    match (date(request, &IF_MODIFIED_SINCE), changed) {
+        (Some(since), Some(changed)) => changed <= since,
         _ => false,
     }
 }
@@ -101,6 +105,17 @@ pub fn validators(request: &mut HeaderMap, kept: Option<&HeaderMap>) {
     }
     if let Some(modified) = kept.get(LAST_MODIFIED) {
         request.insert(IF_MODIFIED_SINCE, modified.clone());
+    }
+}
+
+/// Whether a 304 speaks of what is kept: one with the tag of something else must change nothing (RFC 9111, section 4.3.4).
+/// Compared weakly: an origin that compresses weakens the tag of what it sends, and not that of its 304.
+#[must_use]
+pub fn concerns(said: &HeaderMap, kept: &HeaderMap) -> bool {
+    match (said.get(ETAG), kept.get(ETAG)) {
+        (Some(said), Some(kept)) => opaque(said.as_bytes()) == opaque(kept.as_bytes()),
+        // A kept answer without a tag was asked for by its date.
+        _ => true,
     }
 }
 
@@ -156,6 +171,13 @@ mod tests {
                 "{pairs:?}"
             );
         }
+        let sent = |pairs| is_not_modified(&headers(pairs), &headers(&[("date", EARLIER)]));
+        assert!(sent(&[("if-modified-since", EARLIER)]) && sent(&[("if-modified-since", LATER)]));
+        let dated = headers(&[("date", EARLIER), ("last-modified", "once")]);
+        assert!(!is_not_modified(
+            &headers(&[("if-modified-since", LATER)]),
+            &dated
+        ));
         let older = headers(&[("if-modified-since", EARLIER)]);
         assert!(!is_not_modified(
             &older,
@@ -178,6 +200,20 @@ mod tests {
         assert_eq!(request, headers(&[("accept", "x")]));
         validators(&mut request, Some(&headers(&[("etag", "\"kept\"")])));
         assert_eq!(request[IF_NONE_MATCH], "\"kept\"");
+    }
+
+    #[test]
+    fn a_304_of_something_else_is_told_by_its_tag() {
+        let tag = |value| headers(&[("etag", value)]);
+        for (expected, said, kept) in [
+            (true, tag("\"a\""), tag("\"a\"")),
+            (true, tag("\"a\""), tag("W/\"a\"")),
+            (false, tag("\"b\""), tag("\"a\"")),
+            (true, headers(&[]), tag("\"a\"")),
+            (true, tag("\"a\""), headers(&[])),
+        ] {
+            assert_eq!(concerns(&said, &kept), expected, "{said:?} {kept:?}");
+        }
     }
 
     #[test]

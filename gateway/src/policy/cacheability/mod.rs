@@ -10,7 +10,7 @@ mod key;
 mod range;
 mod terms;
 
-pub use conditional::{Condition, freshen, is_not_modified, validators};
+pub use conditional::{Condition, concerns, freshen, is_not_modified, validators};
 pub use directives::Directives;
 pub use key::{Digest, KeySpec, MAX_VARY, Query, Target, variant, vary_names};
 pub use range::{ByteRange, Ranged, ranged};

@@ -111,7 +111,7 @@ pub struct Terms {
     pub for_authorized: bool,
 }
 
-/// On which terms the answer to `asked` may be kept.
+/// On which terms the answer to `asked`, which came at `now` (seconds since 1970), may be kept.
 ///
 /// # Errors
 /// The first reason against it.
@@ -121,9 +121,11 @@ pub fn judge(
     headers: &HeaderMap,
     asked: Asked,
     rules: &Rules,
+    now: u64,
 ) -> Result<Terms, Reason> {
     let said = Directives::of_response(headers);
-    let told = said.s_maxage.or(said.max_age).or_else(|| expiry(headers));
+    let told = said.s_maxage.or(said.max_age);
+    let told = told.or_else(|| expiry(headers, now));
     if *method != Method::GET {
         return Err(Reason::Method);
     }
@@ -212,14 +214,14 @@ fn may_repeat(status: StatusCode, told: bool) -> bool {
     }
 }
 
-/// What `Expires` says, counted from the upstream's own clock; none if it says nothing, nothing if it cannot be read.
-fn expiry(headers: &HeaderMap) -> Option<Duration> {
+/// What `Expires` says, counted from the upstream's own clock, or from when it came where the upstream does not tell the time
+/// (RFC 9111, section 4.2.1); none if it says nothing, nothing if it cannot be read.
+fn expiry(headers: &HeaderMap, now: u64) -> Option<Duration> {
     if !headers.contains_key(EXPIRES) {
         return None;
     }
     let expires = date(headers, &EXPIRES).unwrap_or_default();
-    // Without a Date there is no telling how long it was meant to be.
-    let made = date(headers, &DATE).unwrap_or(u64::MAX);
+    let made = date(headers, &DATE).unwrap_or(now);
     Some(Duration::from_secs(expires.saturating_sub(made)))
 }
 

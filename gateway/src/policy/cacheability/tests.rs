@@ -15,7 +15,14 @@ fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
 }
 
 fn judged(pairs: &[(&'static str, &str)], asked: Asked, rules: &Rules) -> Result<Terms, Reason> {
-    judge(&Method::GET, StatusCode::OK, &headers(pairs), asked, rules)
+    judge(
+        &Method::GET,
+        StatusCode::OK,
+        &headers(pairs),
+        asked,
+        rules,
+        NOW,
+    )
 }
 
 fn fresh(pairs: &[(&'static str, &str)]) -> Result<u64, Reason> {
@@ -23,6 +30,8 @@ fn fresh(pairs: &[(&'static str, &str)]) -> Result<u64, Reason> {
     Ok(terms.fresh_for.as_secs())
 }
 
+/// Sun, 06 Nov 1994 08:49:37 GMT.
+const NOW: u64 = 784_111_777;
 const HOUR: (&str, &str) = ("cache-control", "max-age=3600");
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -38,9 +47,18 @@ fn lifetimes_are_the_upstreams() {
         ),
         (Ok(3600), &[HOUR, date, ("expires", "0")]),
         (Err(Reason::NoLifetime), &[date, ("expires", "0")]),
+        // Whoever does not tell the time is taken to have answered now.
+        (Ok(10), &[("expires", "Sun, 06 Nov 1994 08:49:47 GMT")]),
+        (
+            Ok(10),
+            &[
+                ("date", "now"),
+                ("expires", "Sun, 06 Nov 1994 08:49:47 GMT"),
+            ],
+        ),
         (
             Err(Reason::NoLifetime),
-            &[("expires", "Sun, 06 Nov 2094 08:49:47 GMT")],
+            &[("expires", "Sun, 06 Nov 1994 08:49:37 GMT")],
         ),
         (
             Err(Reason::NoLifetime),
@@ -101,6 +119,7 @@ fn a_status_is_repeated_when_it_may_be() {
             &headers(pairs),
             Asked::default(),
             rules,
+            NOW,
         )
         .is_ok()
     };

@@ -4,7 +4,8 @@
 
 use bytes::Bytes;
 use http::header::{
-    AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG, EXPIRES, VARY,
+    AGE, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_LOCATION, CONTENT_RANGE, DATE, ETAG, EXPIRES,
+    SET_COOKIE, VARY,
 };
 use http::request::Parts as Head;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
@@ -18,7 +19,16 @@ use crate::proxy::headers::X_REQUEST_ID;
 use crate::proxy::record::Record;
 
 /// What a 304 says (RFC 9110, section 15.4.5).
-const NOT_MODIFIED: [HeaderName; 6] = [CACHE_CONTROL, CONTENT_LOCATION, DATE, ETAG, EXPIRES, VARY];
+const NOT_MODIFIED: [HeaderName; 7] = [
+    CACHE_CONTROL,
+    CONTENT_LOCATION,
+    DATE,
+    ETAG,
+    EXPIRES,
+    // Nothing that is kept has one: the origin's 304 sets it for this client.
+    SET_COOKIE,
+    VARY,
+];
 
 impl RouteCache {
     /// The answer to a request with `head` from `entry`, counted and recorded as `outcome`.

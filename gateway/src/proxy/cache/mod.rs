@@ -6,6 +6,7 @@
 
 mod answer;
 mod collect;
+mod fields;
 mod fill;
 mod purge;
 mod route;

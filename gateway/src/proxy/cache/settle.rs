@@ -7,35 +7,25 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, DATE};
+use http::header::CONTENT_LENGTH;
 use http::request::Parts as Head;
-use http::{HeaderMap, HeaderName, HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderName, Response, StatusCode};
 use tokio::time::Instant;
 
 use super::Wish;
 use super::answer::not_modified;
 use super::collect::{Filling, collect, relay};
+use super::fields::{for_all, now};
 use super::route::RouteCache;
 use super::status::{Forwarded, Outcome};
 use crate::cache::{Answer, Entry, Fill};
 use crate::policy::cacheability::{
-    Reason, Terms, freshen, initial_age, is_not_modified, judge, vary_names,
+    Reason, Terms, concerns, freshen, initial_age, is_not_modified, judge, vary_names,
 };
 use crate::proxy::Body;
 use crate::proxy::headers::X_REQUEST_ID;
 use crate::proxy::record::Record;
 use crate::proxy::refusal::Refusal;
-use crate::telemetry::logs;
-
-/// Fields of one answer to one client, beside those of this hop.
-const OF_ONE: [HeaderName; 4] = [
-    X_REQUEST_ID,
-    http::header::AGE,
-    HeaderName::from_static("ratelimit"),
-    HeaderName::from_static("ratelimit-policy"),
-];
-/// The same under names that were never agreed on.
-const RATE_PREFIXES: [&str; 3] = ["x-ratelimit-", "x-rate-limit-", "ratelimit-"];
 
 /// What was judged: the terms, and the fields that tell variants; or why not.
 type Judged = Result<(Terms, Vec<HeaderName>), Reason>;
@@ -53,8 +43,8 @@ pub(super) struct Asking<'a> {
 
 /// What an outcome means for what is kept.
 enum Verdict {
-    /// What is kept still holds, on these terms from now on; or no longer may be kept.
-    Unchanged(Arc<Entry>, HeaderMap, Judged),
+    /// What is kept still holds, with these fields; on these terms from now on, or for this client alone.
+    Unchanged(Arc<Entry>, HeaderMap, Option<(Terms, Vec<HeaderName>)>),
     /// The origin fails.
     Failure,
     /// Keep this.
@@ -73,8 +63,11 @@ impl Asking<'_> {
         }
         if let (StatusCode::NOT_MODIFIED, Some(base)) = (response.status(), &self.base) {
             let mut headers = base.headers.clone();
+            if !concerns(response.headers(), &headers) {
+                return Verdict::Unchanged(Arc::clone(base), headers, None);
+            }
             freshen(&mut headers, &for_all(response.headers()));
-            let terms = self.judge(base.status, &headers);
+            let terms = self.judge(base.status, &headers).ok();
             return Verdict::Unchanged(Arc::clone(base), headers, terms);
         }
         match self.judge(response.status(), response.headers()) {
@@ -88,7 +81,8 @@ impl Asking<'_> {
             return Err(Reason::Method);
         };
         let rules = &reads.settings.rules;
-        let terms = judge(&self.head.method, status, headers, self.wish.asked, rules)?;
+        let (method, asked) = (&self.head.method, self.wish.asked);
+        let terms = judge(method, status, headers, asked, rules, now())?;
         Ok((terms, vary_names(headers)?))
     }
 
@@ -169,12 +163,14 @@ impl Asking<'_> {
         base: &Arc<Entry>,
         headers: HeaderMap,
         said: &HeaderMap,
-        terms: Judged,
+        terms: Option<(Terms, Vec<HeaderName>)>,
     ) -> Arc<Entry> {
-        let Ok((terms, vary)) = terms else {
-            // It holds for this client, and is kept no longer.
+        let Some((terms, vary)) = terms else {
+            // For this client, a cookie that the 304 sets included; the next one asks for itself.
             fill.give_up();
-            return Arc::clone(base);
+            let mut entry = Entry::clone(base);
+            entry.headers = headers;
+            return Arc::new(entry);
         };
         let answer = Answer {
             status: base.status,
@@ -228,13 +224,6 @@ impl Asking<'_> {
         vary: Vec<HeaderName>,
     ) -> Filling {
         let mut fields = for_all(&parts.headers);
-        if !fields.contains_key(DATE) {
-            // RFC 9110, section 6.6.1: whoever keeps an answer without one says when it came.
-            let since = std::time::UNIX_EPOCH + Duration::from_secs(now());
-            if let Ok(date) = HeaderValue::try_from(httpdate::fmt_http_date(since)) {
-                fields.insert(DATE, date);
-            }
-        }
         fields.remove(CONTENT_LENGTH);
         let reads = self.cache.reads.as_ref();
         Filling {
@@ -312,27 +301,4 @@ const fn is_upstreams(refusal: &Refusal) -> bool {
 fn is_too_large(answer: &Response<Body>, cache: &RouteCache) -> bool {
     let most = cache.kept.cache.settings().max_object as u64;
     http_body::Body::size_hint(answer.body()).lower() > most
-}
-
-/// The fields of an answer that are the same for everybody.
-fn for_all(headers: &HeaderMap) -> HeaderMap {
-    let mut fields = headers.clone();
-    let own: Vec<_> = headers
-        .keys()
-        .filter(|name| {
-            RATE_PREFIXES
-                .iter()
-                .any(|prefix| name.as_str().starts_with(prefix))
-        })
-        .cloned()
-        .collect();
-    for name in OF_ONE.iter().chain(&own) {
-        fields.remove(name);
-    }
-    fields
-}
-
-/// Seconds since 1970: what dates in messages are compared with.
-fn now() -> u64 {
-    logs::unix_millis() / 1_000
 }

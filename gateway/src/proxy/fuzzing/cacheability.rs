@@ -17,6 +17,8 @@ use crate::policy::cacheability::{
 /// The longest that anything is kept.
 const LONGEST: Duration = Duration::from_secs(7 * 86_400);
 const SECOND: Duration = Duration::from_secs(1);
+/// When answers come.
+const NOW: u64 = 1_800_000_000;
 
 /// On the first line a method, a status, seconds and a digest; then the fields of a request, an empty line, those of its answer.
 pub fn cacheability(data: &[u8]) {
@@ -63,7 +65,7 @@ fn judged(
 ) {
     let directives = Directives::of_request(request);
     let asked = Asked::of(request, &directives);
-    let judge = |answer: &HeaderMap| judge(method, status, answer, asked, rules);
+    let judge = |answer: &HeaderMap| judge(method, status, answer, asked, rules, NOW);
     for word in ["no-store", "private"] {
         let mut forbidden = answer.clone();
         forbidden.append(CACHE_CONTROL, HeaderValue::from_static(word));
