@@ -16,6 +16,7 @@ demo: ## run two gateways, a mock upstream and an embedded store in one process
 test: ## install what the tests need and run them all
 	scripts/install-test-deps.sh
 	$(CARGO) test --workspace --locked
+	scripts/test-dashboards.sh --where-possible
 
 test-console: ## drive the console in headless Chromium against real gateways
 	scripts/test-console.sh
@@ -69,7 +70,7 @@ test-image-recipe: ## run the release binary as its image and manifest would, wh
 validate-monitoring: ## scrape configuration, alerts with their unit tests, dashboards, runbook
 	scripts/validate-monitoring.sh
 
-test-dashboards: ## ask every dashboard and alert query of a Prometheus that watches a running fleet
+test-dashboards: ## the last part of `make test`: ask every dashboard and alert query of a Prometheus that watches a running fleet
 	scripts/test-dashboards.sh
 
 bench: ## measure the gateway beside nginx, HAProxy, Envoy, Traefik and Caddy, here and now (FLAGS="--scenarios plain")

@@ -13,7 +13,7 @@ has_chromium() {
 if ! has_chromium; then
     as_root=$([[ $(id -u) -eq 0 ]] || echo sudo)
     $as_root apt-get update -qq
-    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq chromium fonts-dejavu-core
+    $as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core
 fi
 
 cargo build --locked -p gateway -p upstream-mock

@@ -7,6 +7,8 @@
     reason = "in a test a panic is the verdict"
 )]
 
+#[path = "admin_api/described.rs"]
+mod described;
 #[path = "admin_api/everywhere.rs"]
 mod everywhere;
 mod support;
@@ -362,7 +364,7 @@ async fn a_process_changes_its_log_level_leaves_rotation_and_shows_itself_in_a_t
         .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(output.status.success(), "{text}");
-    for word in ["1 replicas", "REPLICA", "default", "per-client"] {
+    for word in ["1 replica,", "REPLICA", "default", "per-client"] {
         assert!(text.contains(word), "{word} is not in\n{text}");
     }
     assert!(!text.contains('\u{1b}'));

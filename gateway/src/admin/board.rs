@@ -114,10 +114,6 @@ impl Board {
         self.lock().past.iter().cloned().collect()
     }
 
-    pub(super) const fn audit(&self) -> &Audit {
-        &self.audit
-    }
-
     /// Writes down what an operator did through this replica, or had it do through another.
     pub fn record(&self, entry: Entry) {
         let replica = self.lock().own.replica.id.clone();

@@ -21,6 +21,8 @@ pub(super) fn file(path: &str) -> Option<Answer> {
         "/console/main.js" => (SCRIPT, include_str!("console/main.js")),
         "/console/api.js" => (SCRIPT, include_str!("console/api.js")),
         "/console/chart.js" => (SCRIPT, include_str!("console/chart.js")),
+        "/console/find.js" => (SCRIPT, include_str!("console/find.js")),
+        "/console/tables.js" => (SCRIPT, include_str!("console/tables.js")),
         "/console/dom.js" => (SCRIPT, include_str!("console/dom.js")),
         "/console/views.js" => (SCRIPT, include_str!("console/views.js")),
         "/console/actions.js" => (SCRIPT, include_str!("console/actions.js")),

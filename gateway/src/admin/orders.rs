@@ -60,6 +60,11 @@ pub enum Order {
         /// Which.
         of: Audience,
     },
+    /// Put replicas that were taken out back into it.
+    Undrain {
+        /// Which.
+        of: Audience,
+    },
 }
 
 /// Whom an order concerns, and who is to answer for it where it arrives.

@@ -57,6 +57,8 @@ pub struct Replica {
     pub fleet: u64,
     /// Resident memory in bytes.
     pub memory: u64,
+    /// The level or filter its log is written by; empty where it is another's.
+    pub log_level: String,
 }
 
 /// Requests, per second.
@@ -83,7 +85,7 @@ pub struct RouteView {
     pub name: String,
     /// Its pattern.
     pub path: String,
-    /// Where it goes; empty for what the gateway answers itself.
+    /// The upstreams it leads to; `(respond)` or `(redirect)` for what the gateway answers itself.
     pub upstream: String,
     /// The limits its requests pass.
     pub limits: Vec<String>,

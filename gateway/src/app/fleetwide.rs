@@ -73,6 +73,7 @@ impl Fleetwide<'_> {
         let (action, target) = match &what {
             Directive::LogLevel(level) => ("log-level", level.as_str()),
             Directive::Drain => ("drain", "this replica"),
+            Directive::Undrain => ("undrain", "this replica"),
             Directive::Reload => ("reload", "this replica"),
         };
         let entry = Entry {
@@ -87,6 +88,7 @@ impl Fleetwide<'_> {
         match what {
             Directive::LogLevel(level) => record(board, entry, self.set_level(&level)),
             Directive::Drain => record(board, entry, self.leave()),
+            Directive::Undrain => record(board, entry, self.come_back()),
             Directive::Reload => self.reload_later(entry),
         }
     }
@@ -115,7 +117,7 @@ impl Fleetwide<'_> {
             Directive::Reload if is_here => {
                 self.reloads.check().await.map_err(|error| invalid(&error))
             }
-            Directive::Reload | Directive::Drain => Ok(()),
+            Directive::Reload | Directive::Drain | Directive::Undrain => Ok(()),
         }
     }
 
@@ -123,6 +125,7 @@ impl Fleetwide<'_> {
         match what {
             Directive::LogLevel(filter) => self.set_level(filter),
             Directive::Drain => self.leave(),
+            Directive::Undrain => self.come_back(),
             Directive::Reload => reloaded(self.reloads.ask(CAUSE).await),
         }
     }
@@ -135,9 +138,20 @@ impl Fleetwide<'_> {
     }
 
     fn leave(&self) -> Outcome {
-        self.common.drain.enter(Phase::Leave);
+        self.common.drain.step_out();
         tracing::info!(event = "leaving");
         Ok(json!({ "phase": "leaving" }))
+    }
+
+    fn come_back(&self) -> Outcome {
+        let drain = &self.common.drain;
+        if drain.step_in() {
+            tracing::info!(event = "returned");
+        } else if drain.phase() != Phase::Run {
+            let ending = "the replica was told to stop: there is no way back";
+            return Err(OrderError::Invalid(ending.to_owned()));
+        }
+        Ok(json!({ "phase": "serving" }))
     }
 }
 

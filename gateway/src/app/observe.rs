@@ -184,6 +184,20 @@ pub(super) fn exchange(metrics: &Metrics, before: &Common, after: &Common) {
 fn tell(upstream: &str, moved: &Transition) {
     let (scope, cause, by) = (moved.scope.label(), moved.cause.label(), &*moved.by);
     let (from, epoch) = (moved.from.label(), moved.epoch);
+    if moved.from == moved.to {
+        // It began anew where it was: a reset of one that was closed, say.
+        let state = from;
+        tracing::info!(
+            event = "circuit_stays",
+            upstream,
+            scope,
+            state,
+            cause,
+            by,
+            epoch
+        );
+        return;
+    }
     match moved.to {
         State::Open => {
             tracing::warn!(

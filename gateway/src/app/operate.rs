@@ -81,6 +81,7 @@ async fn one(common: &Common, store: &Store, reloads: &Reloads, order: Order) ->
         Order::LogLevel { level, of } => all.give(store, Directive::LogLevel(level), of).await,
         Order::Reload { of } => all.give(store, Directive::Reload, of).await,
         Order::Drain { of } => all.give(store, Directive::Drain, of).await,
+        Order::Undrain { of } => all.give(store, Directive::Undrain, of).await,
     }
 }
 

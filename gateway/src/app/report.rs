@@ -23,7 +23,7 @@ use crate::policy::limit::LimitSpec;
 use crate::policy::units::{Micros, StoreTime};
 use crate::server::drain::Phase;
 use crate::store::Store;
-use crate::telemetry::logs;
+use crate::telemetry::logs::{self, Level};
 use crate::upstream::Membership;
 
 /// How often a replica says how it fares.
@@ -144,6 +144,7 @@ fn replica(common: &Common, place: Place) -> Replica {
         phase: phase.to_owned(),
         fleet: common.limiter.live_replicas(),
         memory: resident_memory().unwrap_or(0),
+        log_level: common.level.as_ref().map_or_else(String::new, Level::get),
     }
 }
 

@@ -1,11 +1,12 @@
 //! `gateway top`: the fleet in a terminal, as any admin listener shows it.
 //!
-//! Guarantees: `--once` prints one picture without control codes, for scripts, and exits 1 when there is none. Must not: need a
+//! Guarantees: what is shown fits the terminal, those in trouble first, and says what it leaves out; `--once` prints one picture without control codes, for scripts, and exits 1 when there is none. Must not: need a
 //! configuration, or trust what it prints: the API refuses control characters in what operators say.
 
+mod draw;
 mod paint;
+mod screen;
 
-use std::fmt::Write as _;
 use std::io::{self, IsTerminal as _, Read as _, Write as _};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::path::PathBuf;
@@ -16,18 +17,13 @@ use http::Uri;
 
 use super::pause;
 use super::run::{complain, say};
-use crate::admin::fleet::{Fleet, FleetCircuit};
-use crate::admin::report::{LimitView, UpstreamView};
-use paint::{Paint, millis, share};
+use crate::admin::fleet::Fleet;
+use paint::Paint;
+use screen::Size;
 
 const PATIENCE: Duration = Duration::from_secs(3);
 const LONGEST_ANSWER: u64 = 64 * 1024 * 1024;
 const EVERY: Duration = Duration::from_secs(1);
-const TRANSITIONS: usize = 6;
-/// Clients shown of one limit.
-const HOT: usize = 3;
-/// More healthy endpoints of one upstream than this are a number.
-const FEW_ENDPOINTS: usize = 4;
 
 /// What may be said to `gateway top`.
 #[derive(Debug, clap::Args)]
@@ -46,20 +42,30 @@ pub struct Options {
 /// Shows until it is interrupted, or once.
 #[must_use]
 pub fn top(options: &Options) -> ExitCode {
-    let is_terminal = io::stdout().is_terminal();
+    let paint = Paint {
+        colours: io::stdout().is_terminal(),
+    };
+    if options.once {
+        return match read(options) {
+            Ok(fleet) => {
+                say(&draw::picture(&fleet, &paint, Size::UNBOUNDED));
+                ExitCode::SUCCESS
+            }
+            Err(error) => complain(1, &error),
+        };
+    }
+    say("\x1b[2J");
     loop {
-        let picture = read(options).map(|fleet| draw(&fleet, is_terminal));
-        if options.once {
-            return match picture {
-                Ok(picture) => {
-                    say(&picture);
-                    ExitCode::SUCCESS
-                }
-                Err(error) => complain(1, &error),
-            };
-        }
-        let picture = picture.unwrap_or_else(|error| format!("{}: {error}\n", options.url));
-        say(&format!("\x1b[H\x1b[J{picture}"));
+        let size = Size::of_terminal();
+        let picture = match read(options) {
+            Ok(fleet) => draw::picture(&fleet, &paint, size),
+            Err(error) => screen::clip(&format!("{}: {error}", options.url), size.columns),
+        };
+        // Over what stands there, line by line: to clear the screen first would flicker.
+        say(&format!(
+            "\x1b[H{}\x1b[K\x1b[J",
+            picture.trim_end().replace('\n', "\x1b[K\n")
+        ));
         let _ = io::stdout().flush();
         pause(EVERY);
     }
@@ -103,168 +109,4 @@ fn read(options: &Options) -> io::Result<Fleet> {
 
 fn invalid(message: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
-}
-
-/// The picture as text. Writing to a string cannot fail.
-fn draw(fleet: &Fleet, colours: bool) -> String {
-    let paint = Paint { colours };
-    let traffic = &fleet.traffic;
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "{}  {} replicas, store {}  (shown by {}{})",
-        paint.bold("gateway"),
-        fleet.replicas.len(),
-        if fleet.store.up {
-            paint.good("up")
-        } else {
-            paint.bad("DOWN")
-        },
-        fleet.shown_by,
-        if fleet.whole { "" } else { ", alone" },
-    );
-    let _ = writeln!(
-        text,
-        "{:.0} requests/s   errors {:.1} %   refused {:.1} %   in flight {}   p50 {}  p95 {}  p99 {} ms\n",
-        traffic.requests,
-        share(traffic.errors, traffic.requests),
-        share(traffic.refusals, traffic.requests),
-        traffic.in_flight,
-        millis(traffic.latency.p50),
-        millis(traffic.latency.p95),
-        millis(traffic.latency.p99),
-    );
-    replicas(&mut text, fleet, &paint);
-    circuits(&mut text, &fleet.circuits, &paint);
-    upstreams(&mut text, fleet, &paint);
-    limits(&mut text, &fleet.limits, &paint);
-    transitions(&mut text, fleet, &paint);
-    text
-}
-
-fn replicas(text: &mut String, fleet: &Fleet, paint: &Paint) {
-    let head = format!(
-        "{:<32} {:<9} {:>8} {:>9} {:>8}",
-        "REPLICA", "STATE", "REQ/S", "P95 MS", "MEM MIB"
-    );
-    let _ = writeln!(text, "{}", paint.soft(&head));
-    for one in &fleet.replicas {
-        let _ = writeln!(
-            text,
-            "{:<32} {:<9} {:>8.0} {:>9} {:>8}",
-            one.replica.id,
-            one.replica.phase,
-            one.traffic.requests,
-            millis(one.traffic.latency.p95),
-            one.replica.memory / (1024 * 1024),
-        );
-    }
-}
-
-fn circuits(text: &mut String, circuits: &[FleetCircuit], paint: &Paint) {
-    let head = format!(
-        "\n{:<32} {:<9} {:>8} {:>9}",
-        "CIRCUIT", "STATE", "REF/S", "FAILURES"
-    );
-    let _ = writeln!(text, "{}", paint.soft(&head));
-    for FleetCircuit { circuit, .. } in circuits {
-        let state = format!("{:<9}", circuit.state.replace('_', "-"));
-        let state = if circuit.state == "closed" {
-            paint.good(&state)
-        } else {
-            paint.bad(&state)
-        };
-        let held = circuit
-            .forced
-            .as_ref()
-            .map(|forced| format!("  held by {}: {}", forced.by, forced.reason));
-        let _ = writeln!(
-            text,
-            "{:<32} {state} {:>8.0} {:>9}{}",
-            circuit.upstream,
-            circuit.rejections,
-            format!("{}/{}", circuit.failures, circuit.threshold),
-            held.unwrap_or_default(),
-        );
-    }
-}
-
-fn upstreams(text: &mut String, fleet: &Fleet, paint: &Paint) {
-    let head = format!(
-        "\n{:<32} {:>9} {:>8} {:>9}  ENDPOINTS",
-        "UPSTREAM", "ATT/S", "FAILED", "P95 MS"
-    );
-    let _ = writeln!(text, "{}", paint.soft(&head));
-    for one in &fleet.upstreams {
-        let _ = writeln!(
-            text,
-            "{:<32} {:>9.0} {:>6.1} % {:>9}  {}",
-            one.name,
-            one.attempts,
-            share(one.failures, one.attempts),
-            millis(one.latency.p95),
-            endpoints(one, paint),
-        );
-    }
-}
-
-/// Those in trouble by name; of the others how many there are where they are not a few.
-fn endpoints(upstream: &UpstreamView, paint: &Paint) -> String {
-    let (well, ill): (Vec<_>, Vec<_>) = upstream
-        .members
-        .iter()
-        .partition(|one| one.state == "healthy");
-    let ill = ill
-        .iter()
-        .map(|one| paint.bad(&format!("{} {}", one.url, one.state)));
-    let few = well.len() <= FEW_ENDPOINTS;
-    let well: Vec<String> = match few {
-        true => well.iter().map(|one| one.url.clone()).collect(),
-        false => vec![format!("{} healthy", well.len())],
-    };
-    ill.chain(well).collect::<Vec<_>>().join(" ")
-}
-
-fn limits(text: &mut String, limits: &[LimitView], paint: &Paint) {
-    let head = format!(
-        "\n{:<32} {:>9} {:>8} {:>9}  STORE/S",
-        "LIMIT", "GRANT/S", "DENY/S", "LOCAL"
-    );
-    let _ = writeln!(text, "{}", paint.soft(&head));
-    for one in limits {
-        let _ = writeln!(
-            text,
-            "{:<32} {:>9.0} {:>8.0} {:>7.0} %  {:.0}",
-            one.name,
-            one.granted,
-            one.denied,
-            share(one.local, one.granted + one.denied),
-            one.asked,
-        );
-        hottest(text, one, paint);
-    }
-}
-
-/// Who is refused, or has least left.
-fn hottest(text: &mut String, limit: &LimitView, paint: &Paint) {
-    for one in limit.clients.iter().take(HOT) {
-        let left = if one.retry_after > 0 {
-            paint.bad(&format!("refused, {} s", one.retry_after.div_ceil(1_000)))
-        } else {
-            format!("{} of {} left", one.remaining, limit.capacity)
-        };
-        let _ = writeln!(text, "  {:<30} {left}, {:.0}/s", one.client, one.requests);
-    }
-}
-
-fn transitions(text: &mut String, fleet: &Fleet, paint: &Paint) {
-    let _ = writeln!(text, "{}", paint.soft("\nLAST TRANSITIONS"));
-    for one in fleet.transitions.iter().take(TRANSITIONS) {
-        let ago = one.at.map_or(0, |at| fleet.at.saturating_sub(at) / 1_000);
-        let _ = writeln!(
-            text,
-            "{ago:>6} s ago  {}: {} -> {} ({}, by {})",
-            one.upstream, one.from, one.to, one.cause, one.by
-        );
-    }
 }

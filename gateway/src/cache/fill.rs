@@ -87,6 +87,12 @@ impl Fill {
         }
     }
 
+    /// Whether the fleet was asked, and answered.
+    #[must_use]
+    pub const fn was_answered(&self) -> bool {
+        self.generation.is_some()
+    }
+
     /// Asks the fleet, and waits while another replica asks the origin, until `deadline`. What there is is kept here as well.
     pub async fn recall(
         &mut self,

@@ -126,6 +126,12 @@ impl Limiter {
         limiter
     }
 
+    /// The far side.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.inner.store
+    }
+
     /// The limit of that name: asked once per route, not per request.
     #[must_use]
     pub fn policy(&self, name: &PolicyName) -> Option<Rc<Policy>> {

@@ -102,7 +102,8 @@ impl Guarded {
         match self.circuit.admit(&self.store, lease).await {
             Ok(inner) => {
                 if let Some(begun) = asking.filter(|_| inner.is_probe()) {
-                    let told = spans::store("circuit_admit", self.name().as_str(), begun, true);
+                    let name = self.name().as_str();
+                    let told = spans::store(&self.store, "circuit_admit", name, begun, true);
                     context.borrow_mut().trace.called(None, told);
                 }
                 Ok(Permit {
@@ -145,7 +146,8 @@ impl Permit<'_> {
         let telling = (tells && context.borrow().trace.is_recording()).then(Instant::now);
         inner.report(store, outcome, took).await;
         if let Some(begun) = telling {
-            let told = spans::store("circuit_report", upstream.name().as_str(), begun, true);
+            let name = upstream.name().as_str();
+            let told = spans::store(store, "circuit_report", name, begun, true);
             context.borrow_mut().trace.called(None, told);
         }
         (outcome == Outcome::Success).then(|| LateFailure {

@@ -103,15 +103,15 @@ pub(super) async fn send(
     let span = is_traced.then(|| {
         let (span, header) = context.borrow_mut().trace.call();
         set_trace(request.headers_mut(), header);
-        span
+        (span, spans::url(endpoint, request.uri().path()))
     });
     let listener = context.borrow().listener.clone();
     let sending = upstream.send(endpoint, request, patience, started, listener.as_ref());
     let result = sending.await;
     let took = started.elapsed();
-    if span.is_some() {
-        let told = spans::attempt(&context.borrow(), endpoint, started, &result);
-        context.borrow_mut().trace.called(span, told);
+    if let Some((span, url)) = span {
+        let told = spans::attempt(&context.borrow(), endpoint, url, started, &result);
+        context.borrow_mut().trace.called(Some(span), told);
     }
     metrics.duration.observe(took);
     metrics.count(upstream, &result);

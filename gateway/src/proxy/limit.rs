@@ -122,7 +122,7 @@ impl Limits {
         });
         if let (Some(begun), By::Store | By::Degraded) = (asking, verdict.by) {
             let (name, answered) = (policy.settings().name.as_str(), verdict.by == By::Store);
-            let told = spans::store("take", name, begun, answered);
+            let told = spans::store(limiter.store(), "take", name, begun, answered);
             context.trace.called(None, told);
         }
         if verdict.decision.passes() {

@@ -101,15 +101,19 @@ impl Proxy {
                 answer.dress(&record.facts(0), blank)
             }
             Target::Local(Local::Health) => self.health(),
-            Target::Local(Local::Metrics) => {
-                let mut response = Response::new(Body::local(self.metrics.render()));
-                let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
-                response.headers_mut().insert(CONTENT_TYPE, kind);
-                response
+            // Answered apart, or led upstream already.
+            Target::Local(Local::Metrics) | Target::Forward { .. } | Target::Split(_) => {
+                Response::new(Body::local(""))
             }
-            // Led upstream already.
-            Target::Forward { .. } | Target::Split(_) => Response::new(Body::local("")),
         };
+        identified(response, record)
+    }
+
+    /// The metrics. This thread does not make them: its other requests would wait.
+    pub(super) async fn exposition(&self, record: &Record) -> Response<Body> {
+        let mut response = Response::new(Body::local(self.metrics.render_aside().await));
+        let kind = HeaderValue::from_static(prometheus::TEXT_FORMAT);
+        response.headers_mut().insert(CONTENT_TYPE, kind);
         identified(response, record)
     }
 

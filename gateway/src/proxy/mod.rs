@@ -87,7 +87,7 @@ use identify::Identify;
 use local::Own;
 use record::{Context, Record, Recorder};
 use refusal::Refusal;
-use route::{Found, RouteTable, Taken, Target};
+use route::{Found, Local, RouteTable, Taken, Target};
 use sanity::Asked;
 use settings::Strictness;
 
@@ -261,6 +261,7 @@ impl Proxy {
         let upstream = match &route.target {
             Target::Forward { upstream } => &self.upstreams[*upstream],
             Target::Split(split) => self.split(split, record, peer, head),
+            Target::Local(Local::Metrics) => return Ok(self.exposition(record).await),
             target => return Ok(self.local(target, record, peer, head)),
         };
         if record.places.whole.is_none() {

@@ -74,8 +74,11 @@ impl RouteMetrics {
     }
 }
 
+/// The label of methods that clients make up.
+pub(super) const OTHER: &str = "_OTHER";
+
 /// A method as a label; whatever a client makes up is one label.
-fn method_label(method: &Method) -> &'static str {
+pub(super) fn method_label(method: &Method) -> &'static str {
     match *method {
         Method::GET => "GET",
         Method::POST => "POST",
@@ -86,7 +89,7 @@ fn method_label(method: &Method) -> &'static str {
         Method::OPTIONS => "OPTIONS",
         Method::CONNECT => "CONNECT",
         Method::TRACE => "TRACE",
-        _ => "_OTHER",
+        _ => OTHER,
     }
 }
 

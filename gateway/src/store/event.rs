@@ -66,6 +66,8 @@ pub enum Directive {
     LogLevel(String),
     /// Leave rotation.
     Drain,
+    /// Come back into it.
+    Undrain,
     /// Read the configuration again.
     Reload,
 }

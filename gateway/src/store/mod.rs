@@ -224,6 +224,15 @@ impl Store {
         }
     }
 
+    /// What it is, for a span: `redis`, or `memory` for the embedded store.
+    #[must_use]
+    pub const fn system(&self) -> &'static str {
+        match self {
+            Self::Memory(_) => "memory",
+            Self::Redis(_) => "redis",
+        }
+    }
+
     /// Whether calls are worth making: one atomic load.
     #[must_use]
     pub fn is_up(&self) -> bool {

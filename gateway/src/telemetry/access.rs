@@ -17,7 +17,7 @@ use super::settings::{AccessSettings, LogFormat};
 /// Bytes after which a worker hands its lines over without waiting for the tick. Each chunk wakes the writing thread once.
 const CHUNK: usize = 16 * 1024;
 
-/// What one request left behind.
+/// What one request left behind. Names are letters, digits, `-`, `_` and `.`.
 #[derive(Debug)]
 pub struct Entry<'a> {
     /// The id the request carried or was given: letters, digits, and marks that JSON does not escape.
@@ -116,10 +116,9 @@ impl AccessLog {
             return;
         }
         let mut lines = self.lines.borrow_mut();
-        let level = if entry.status >= 500 { "WARN" } else { "INFO" };
         match self.format {
-            LogFormat::Json => lines.json(level, entry, &self.settings),
-            LogFormat::Text => lines.text(level, entry),
+            LogFormat::Json => lines.json(entry, &self.settings),
+            LogFormat::Text => lines.text(entry),
         }
         if lines.buffer.len() >= CHUNK {
             self.writer
@@ -148,16 +147,18 @@ fn empty() -> Vec<u8> {
 }
 
 impl Lines {
-    fn json(&mut self, level: &str, entry: &Entry<'_>, settings: &AccessSettings) {
+    fn json(&mut self, entry: &Entry<'_>, settings: &AccessSettings) {
         let mut object = Object::begin(&mut self.buffer, self.stamp.now());
-        object.plain(key!("level"), level.as_bytes());
-        object.plain(key!("event"), b"request");
+        object.constant(match entry.status {
+            500.. => r#","level":"WARN","event":"request""#,
+            _ => r#","level":"INFO","event":"request""#,
+        });
         object.plain(key!("request_id"), entry.request_id);
         object.plain(key!("trace_id"), entry.trace_id);
         object.plain(key!("span_id"), entry.span_id);
         object.text(key!("client"), entry.client);
         object.plain(key!("method"), entry.method.as_bytes());
-        object.text(key!("route"), entry.route);
+        object.plain(key!("route"), entry.route.as_bytes());
         object.text(key!("path"), entry.path);
         if let Some(query) = entry.query.filter(|_| settings.query) {
             object.text(key!("query"), &redacted(query, &settings.redact_query));
@@ -166,7 +167,7 @@ impl Lines {
         object.millis(key!("duration_ms"), entry.duration);
         object.number(key!("bytes"), entry.bytes);
         if let Some(upstream) = entry.upstream {
-            object.text(key!("upstream"), upstream);
+            object.plain(key!("upstream"), upstream.as_bytes());
         }
         if let Some(duration) = entry.upstream_duration {
             object.millis(key!("upstream_duration_ms"), duration);
@@ -182,11 +183,12 @@ impl Lines {
         object.end();
     }
 
-    fn text(&mut self, level: &str, entry: &Entry<'_>) {
+    fn text(&mut self, entry: &Entry<'_>) {
+        let level = if entry.status >= 500 { "WARN" } else { "INFO" };
         let written = writeln!(
             self.buffer,
             "{} {level:>5} request {} {} -> {} {:.1}ms {}B client={} route={} decision={} id={}",
-            self.stamp.now(),
+            self.stamp.now_text(),
             entry.method,
             entry.path.escape_debug(),
             entry.status,
@@ -298,7 +300,7 @@ mod tests {
             redact_query: vec!["token".to_owned()],
             ..AccessSettings::default()
         };
-        lines.json("INFO", &entry, &settings);
+        lines.json(&entry, &settings);
         assert!(lines.buffer.ends_with(b"}\n"));
         assert_eq!(
             lines.buffer.iter().filter(|byte| **byte == b'\n').count(),

@@ -1,15 +1,23 @@
 //! What time it is, for a reader of a log. Must not: be used for decisions; those have `tokio::time::Instant` or the store's clock.
 
-use std::fmt::Write as _;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::time::Instant;
 
 /// Now, as RFC 3339 in UTC with microseconds. Keeps the text of the second, which serves every line of that second.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Stamp {
-    second: Option<u64>,
-    text: String,
+    second: u64,
+    text: [u8; LENGTH],
+}
+
+impl Default for Stamp {
+    fn default() -> Self {
+        Self {
+            second: u64::MAX,
+            text: *b"1970-01-01T00:00:00.000000Z",
+        }
+    }
 }
 
 /// A moment by both clocks, from which the time of day of others near it follows.
@@ -42,12 +50,15 @@ impl Moment {
     }
 }
 
-/// The length of `2026-01-02T03:04:05`.
+/// The length of `2026-01-02T03:04:05.678901Z`.
+const LENGTH: usize = 27;
+/// The length of it to the second.
 const TO_THE_SECOND: usize = 19;
 
 impl Stamp {
-    /// The present moment.
-    pub(super) fn now(&mut self) -> &str {
+    /// The present moment, in ASCII.
+    #[inline]
+    pub(super) fn now(&mut self) -> &[u8; LENGTH] {
         #[expect(
             clippy::disallowed_methods,
             reason = "a log line tells people the time of day"
@@ -56,21 +67,21 @@ impl Stamp {
         self.at(now.duration_since(UNIX_EPOCH).unwrap_or_default())
     }
 
-    fn at(&mut self, since_epoch: Duration) -> &str {
-        if self.second != Some(since_epoch.as_secs()) {
-            self.second = Some(since_epoch.as_secs());
+    /// The same, as text.
+    pub(super) fn now_text(&mut self) -> &str {
+        std::str::from_utf8(self.now()).unwrap_or_default()
+    }
+
+    fn at(&mut self, since_epoch: Duration) -> &[u8; LENGTH] {
+        if self.second != since_epoch.as_secs() {
+            self.second = since_epoch.as_secs();
             self.begin_second(since_epoch.as_secs());
         }
-        self.text.truncate(TO_THE_SECOND + 1);
         let mut micros = since_epoch.subsec_micros();
-        let mut digits = [b'0'; 6];
-        for digit in digits.iter_mut().rev() {
-            *digit += (micros % 10) as u8;
+        for digit in self.text[TO_THE_SECOND + 1..LENGTH - 1].iter_mut().rev() {
+            *digit = b'0' + (micros % 10) as u8;
             micros /= 10;
         }
-        self.text
-            .push_str(std::str::from_utf8(&digits).unwrap_or_default());
-        self.text.push('Z');
         &self.text
     }
 
@@ -78,11 +89,10 @@ impl Stamp {
     fn begin_second(&mut self, second: u64) {
         let second = i64::try_from(second).unwrap_or_default();
         let moment = jiff::Timestamp::from_second(second).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        self.text.clear();
-        let written = write!(self.text, "{moment:.0}");
-        debug_assert!(written.is_ok(), "writing to memory does not fail");
-        self.text.truncate(TO_THE_SECOND);
-        self.text.push('.');
+        let text = moment.to_string();
+        if let Some(text) = text.as_bytes().first_chunk::<TO_THE_SECOND>() {
+            self.text[..TO_THE_SECOND].copy_from_slice(text);
+        }
     }
 }
 
@@ -99,15 +109,15 @@ mod tests {
             (7_000, "2026-01-02T03:04:05.000007Z"),
             (999_999_999, "2026-01-02T03:04:05.999999Z"),
         ] {
-            assert_eq!(stamp.at(Duration::new(second, nanos)), text);
+            assert_eq!(stamp.at(Duration::new(second, nanos)), text.as_bytes());
         }
         assert_eq!(
             stamp.at(Duration::new(second + 1, 0)),
-            "2026-01-02T03:04:06.000000Z"
+            b"2026-01-02T03:04:06.000000Z"
         );
         assert_eq!(
             stamp.at(Duration::new(second, 0)),
-            "2026-01-02T03:04:05.000000Z"
+            b"2026-01-02T03:04:05.000000Z"
         );
     }
 }

@@ -43,7 +43,7 @@ pub fn log_line(data: &[u8]) {
     }
     let rest = fields.next().unwrap_or_default();
     let mut line = Vec::new();
-    let mut object = Object::begin(&mut line, "now");
+    let mut object = Object::begin(&mut line, b"now");
     object.text(key!("query"), &written);
     object.text(key!("client"), rest);
     object.named("header.", "x", data);

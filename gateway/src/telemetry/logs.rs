@@ -164,6 +164,6 @@ struct Clock;
 
 impl FormatTime for Clock {
     fn format_time(&self, writer: &mut FormatWriter<'_>) -> fmt::Result {
-        writer.write_str(Stamp::default().now())
+        writer.write_str(Stamp::default().now_text())
     }
 }

@@ -1,12 +1,12 @@
 //! The way from a log line to standard output: a bounded queue and a thread of its own.
 //!
 //! Guarantees: a recording thread never waits for the reader of the log; lines that do not fit are dropped and counted; what
-//! was queued is written before [`Flush`] is dropped. Must not: format anything.
+//! was queued is written before [`Flush`] is dropped, if somebody reads it. Must not: format anything.
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
-use std::thread::JoinHandle;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::Duration;
 
 use tracing_subscriber::fmt::MakeWriter;
 
@@ -14,6 +14,10 @@ use super::series::Counter;
 
 /// Chunks that may wait for the reader; at the access log's 16 KiB each 16 MiB.
 const QUEUE: usize = 1_024;
+/// The longest that the end waits for a reader that does not read.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How often the end looks whether all is written.
+const STEP: Duration = Duration::from_millis(10);
 
 /// A handle that takes whole lines.
 #[derive(Clone, Debug)]
@@ -22,11 +26,13 @@ pub struct Writer {
     dropped: Arc<Counter>,
 }
 
-/// Waits, when dropped, until everything queued is written. Drop every [`Writer`] first or it returns at once.
+/// Waits, when dropped, until everything queued is written, but no longer than [`PATIENCE`] for a reader that stands still. Drop every [`Writer`] first or it returns at once.
 #[derive(Debug)]
 pub struct Flush {
-    thread: Option<JoinHandle<()>>,
-    queue: Option<SyncSender<Vec<u8>>>,
+    queue: SyncSender<Vec<u8>>,
+    /// Disconnected once the writing thread has ended.
+    ended: Receiver<()>,
+    patience: Duration,
 }
 
 impl Writer {
@@ -39,12 +45,17 @@ impl Writer {
         dropped: Arc<Counter>,
     ) -> io::Result<(Self, Flush)> {
         let (queue, lines) = sync_channel(QUEUE);
-        let thread = std::thread::Builder::new()
+        let (ending, ended) = sync_channel(0);
+        std::thread::Builder::new()
             .name("log".to_owned())
-            .spawn(move || drain(&lines, output))?;
+            .spawn(move || {
+                drain(&lines, output);
+                drop(ending);
+            })?;
         let flush = Flush {
-            thread: Some(thread),
-            queue: Some(queue.clone()),
+            queue: queue.clone(),
+            ended,
+            patience: PATIENCE,
         };
         Ok((Self { queue, dropped }, flush))
     }
@@ -76,11 +87,13 @@ fn drain(lines: &Receiver<Vec<u8>>, mut output: impl Write) {
 
 impl Drop for Flush {
     fn drop(&mut self) {
-        if let Some(queue) = self.queue.take() {
-            let _ = queue.send(Vec::new());
-        }
-        if let Some(thread) = self.thread.take() {
-            let _ = thread.join();
+        let mut is_told = false;
+        for _ in 0..self.patience.as_millis() / STEP.as_millis() {
+            // There is no room for the word while the queue is full.
+            is_told = is_told || self.queue.try_send(Vec::new()).is_ok();
+            if self.ended.recv_timeout(STEP) == Err(RecvTimeoutError::Disconnected) {
+                return;
+            }
         }
     }
 }
@@ -176,13 +189,15 @@ mod tests {
         }
         let (gate, dropped) = (Arc::new(Mutex::new(())), Arc::new(Counter::default()));
         let held = gate.lock().unwrap();
-        let (writer, flush) =
+        let (writer, mut flush) =
             Writer::start(Stuck(Arc::clone(&gate)), Arc::clone(&dropped)).unwrap();
+        flush.patience = STEP;
         for _ in 0..QUEUE + 50 {
             writer.send(b"line\n".to_vec());
         }
         assert!(dropped.get() >= 49);
-        drop(held);
+        // It ends although nobody reads.
         drop(flush);
+        drop(held);
     }
 }

@@ -97,7 +97,15 @@ impl Endpoint {
         self.member.settings.scheme == Scheme::Https
     }
 
-    pub(super) fn default_port(&self) -> u16 {
+    /// `https` where TLS is spoken, else `http`.
+    #[must_use]
+    pub fn scheme(&self) -> &'static str {
+        if self.is_secure() { "https" } else { "http" }
+    }
+
+    /// The port where the authority names none.
+    #[must_use]
+    pub fn default_port(&self) -> u16 {
         self.member.settings.scheme.default_port()
     }
 

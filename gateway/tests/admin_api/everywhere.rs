@@ -79,6 +79,26 @@ async fn an_order_for_all_reaches_every_replica_within_a_second_and_stands_in_ea
 }
 
 #[tokio::test]
+async fn what_was_ordered_through_one_replica_stands_in_the_audit_of_another_that_nobody_looked_at()
+{
+    let redis = Server::start().await;
+    let url = redis.url();
+    let more = [("REDIS_URL", url.as_str()), PATIENT];
+    let (a, b) = (
+        Gateway::start("http://127.0.0.1:9", &more),
+        Gateway::start("http://127.0.0.1:9", &more),
+    );
+    let said = json!({ "reason": "a test" });
+    let held = post(a.admin(), "/api/v1/circuits/default/open", &said).await;
+    assert_eq!(held.status, 200, "{held:?}");
+    eventually("the entry is there", || async {
+        let audit = get(b.admin(), "/api/v1/audit").await.json();
+        audit[0]["action"] == "circuit.open" && audit[0]["reason"] == "a test"
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn a_replica_is_taken_out_through_another_by_name() {
     let mock = Mock::start(Settings::default()).await.unwrap();
     let redis = Server::start().await;
@@ -99,6 +119,13 @@ async fn a_replica_is_taken_out_through_another_by_name() {
     })
     .await;
     assert_eq!(get(a.admin, "/readyz").await.status, 200);
+    let back = post(a.admin, "/api/v1/undrain", &json!({ "replicas": [name] })).await;
+    assert_eq!(back.status, 200, "{back:?}");
+    eventually("it is back", || async {
+        get(b.admin, "/readyz").await.status == 200
+    })
+    .await;
+    b.event("returned").await;
 }
 
 #[tokio::test]

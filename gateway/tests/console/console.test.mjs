@@ -1,9 +1,13 @@
 // The console in a real browser, on a real fleet.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
 import { after, afterEach, before, test } from "node:test";
 import { launch, open } from "./browser.mjs";
 import { Fleet, eventually, sleep } from "./fleet.mjs";
+
+const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
 const TOKEN = "correct-horse-battery-staple";
 const CONFIG = `
@@ -63,7 +67,7 @@ test("charts move under load", async () => {
     await eventually("requests per second are shown", async () => Number.parseFloat(await text(page, "#stat-requests .figure b")) > 10);
     const first = await line();
     await eventually("the line moves", async () => (await line()) !== first);
-    await until(page, "#chart-latency .legend .two b", /\d/);
+    await until(page, "#chart-latency .legend .ink b", /\d/);
     await until(page, "#limits .facts dd", /^[1-9]/);
   } finally {
     await stop();
@@ -238,40 +242,93 @@ test("nothing overflows on a phone, and colours can be chosen", async () => {
   assert.notEqual(await paper(), before);
 });
 
-test("every text has the contrast of WCAG AA, light and dark", async () => {
+test("nothing on the page breaks a rule of WCAG 2.2 AA, light, dark, in dialogs and on a phone", async () => {
   const page = await shown();
   await until(page, "#live", /^live$/);
+  const broken = async (where) => {
+    // What fades in has to have arrived.
+    await sleep(400);
+    await page.evaluate(AXE);
+    const rules = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
+    const { violations, passes } = await page.evaluate((runOnly) => globalThis.axe.run(document, { runOnly }), rules);
+    assert.ok(passes.length > 10, where);
+    assert.deepEqual(violations.map(({ id, nodes }) => `${id}: ${nodes.map((node) => node.target).join(", ")}`), [], where);
+  };
   for (const colorScheme of ["light", "dark"]) {
     await page.emulateMedia({ colorScheme });
-    await sleep(400);
-    assert.deepEqual(await page.evaluate(faint), [], colorScheme);
+    await broken(colorScheme);
+  }
+  await page.getByRole("button", { name: "Hold open…" }).click();
+  await broken("the question before an order");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Configuration" }).click();
+  await until(page, "#config-text", /\[server\]/);
+  await broken("the configuration");
+  await page.keyboard.press("Escape");
+  await page.setViewportSize({ width: 360, height: 740 });
+  await broken("a phone");
+});
+
+test("of many circuits the open one comes first, and typing narrows the page", async () => {
+  const names = Array.from({ length: 9 }, (_, index) => `service-${index + 1}`);
+  const config = ({ mock }) => names.map((name) => `
+[upstreams.${name}]
+endpoints = ["${mock}"]
+[[routes]]
+name = "${name}"
+path = "/${name}"
+upstream = "${name}"
+`).join("");
+  const large = await Fleet.start(1, { UPSTREAM_URL: undefined }, async (one) => config(one));
+  try {
+    const { admin } = large.gateways[0];
+    const page = await open(context, `${admin}/`);
+    const cards = () => page.locator("#circuits h3").allTextContents();
+    await eventually("a card for each", async () => (await cards()).length === names.length);
+    assert.ok(await page.locator("main.many").count());
+    const headers = { "Content-Type": "application/json" };
+    await fetch(`${admin}/api/v1/circuits/service-7/open`, { method: "POST", headers, body: JSON.stringify({ reason: "a test" }) });
+    await eventually("the open one is first", async () => (await cards())[0] === "service-7");
+    await until(page, "#h-circuits", /8 of 9 closed/);
+    await page.keyboard.press("/");
+    await page.keyboard.type("SERVICE-3");
+    assert.deepEqual(await cards(), ["service-3"]);
+    assert.equal(await page.locator("#routes tbody tr").count(), 1);
+    assert.equal(await page.locator("#upstreams tbody tr").count(), 1);
+    await page.locator("#find").fill("nothing like it");
+    await until(page, "#circuits .empty", /No circuit has that in its name/);
+    await until(page, "#routes .empty", /No route has that in its name/);
+    await page.locator("#find").fill("");
+    assert.equal((await cards()).length, names.length);
+    assert.deepEqual(page.wrong, []);
+  } finally {
+    await large.stop();
   }
 });
 
-/** Texts whose contrast with what is behind them is too low. Runs in the page. */
-function faint() {
-  const channels = (colour) => colour.match(/[\d.]+/g).map(Number);
-  const luminance = ([r, g, b]) => {
-    const [x, y, z] = [r, g, b].map((value) => (value / 255 <= 0.04045 ? value / 255 / 12.92 : ((value / 255 + 0.055) / 1.055) ** 2.4));
-    return 0.2126 * x + 0.7152 * y + 0.0722 * z;
-  };
-  const behind = (element) => {
-    for (let one = element; one; one = one.parentElement) {
-      const colour = channels(getComputedStyle(one).backgroundColor);
-      if (colour[3] !== 0) return colour;
-    }
-    return [255, 255, 255];
-  };
-  const found = [];
-  for (const element of document.querySelectorAll("body *")) {
-    const own = [...element.childNodes].some((node) => node.nodeType === 3 && node.textContent.trim());
-    if (!own || !element.checkVisibility()) continue;
-    const [one, two] = [luminance(channels(getComputedStyle(element).color)), luminance(behind(element))].sort((a, b) => b - a);
-    const contrast = (one + 0.05) / (two + 0.05);
-    if (contrast < 4.5) found.push(`${element.tagName} “${element.textContent.trim().slice(0, 30)}” ${contrast.toFixed(2)}`);
-  }
-  return found;
-}
+test("a replica is taken out of rotation and put back", async () => {
+  const page = await shown();
+  const ready = async () => (await fetch(`${fleet.gateways[1].admin}/readyz`)).status;
+  await page.getByRole("button", { name: "Take out… edge-2" }).click();
+  await page.getByRole("button", { name: "Take out", exact: true }).click();
+  await eventually("it is not ready", async () => (await ready()) === 503);
+  await until(page, "#verdict-text", /Replica edge-2-\w+ is leaving/);
+  await page.getByRole("button", { name: "Put back… edge-2" }).click();
+  await page.getByRole("button", { name: "Put back", exact: true }).click();
+  await eventually("it is ready", async () => (await ready()) === 200);
+  await until(page, "#verdict-text", /All is well/);
+  await eventually("what was done is written down", async () => (await page.locator("#audit li", { hasText: "undrain" }).count()) > 0);
+  assert.deepEqual(page.wrong, []);
+});
+
+test("a page that hears nothing does not say that all is well", async () => {
+  const lonely = await fleet.gateway(8, {});
+  const page = await open(context, `${lonely.admin}/`);
+  await until(page, "#live", /^live$/);
+  fleet.children.at(-1).kill("SIGKILL");
+  await until(page, "#verdict-text", /not known/);
+  await until(page, "#notice", /No line to this replica.*What you see is from \d/);
+});
 
 test("with a token the page asks for it, and keeps it to itself", async () => {
   const guarded = await fleet.gateway(9, { GATEWAY__ADMIN__TOKEN: TOKEN });

@@ -43,7 +43,7 @@ async fn a_request_is_told_with_its_attempts_and_its_questions_to_the_store() {
             ("OTEL_SERVICE_NAME", "edge"),
             (
                 "OTEL_RESOURCE_ATTRIBUTES",
-                "deployment.environment.name=test",
+                "deployment.environment.name=test,service.name=another",
             ),
             ("OTEL_BSP_SCHEDULE_DELAY", "10"),
             ("RETRY_MAX_ATTEMPTS", "2"),
@@ -85,13 +85,28 @@ async fn a_request_is_told_with_its_attempts_and_its_questions_to_the_store() {
 
     let calls = calls(&spans);
     assert!(calls.iter().all(|span| span.parent_span_id == own.span_id));
-    assert!(calls.iter().any(|span| span.name == "take"));
+    let question = calls.iter().find(|span| span.name == "take").unwrap();
+    assert_eq!(
+        attribute(question, "db.system.name").as_deref(),
+        Some("redis")
+    );
     let attempts: Vec<_> = calls.iter().filter(|span| span.name == "GET").collect();
     assert_eq!(attempts.len(), 2);
     assert_eq!(
         attribute(attempts[1], "http.request.resend_count").as_deref(),
         Some("1")
     );
+    let url = format!("{}/status/503", mock.url());
+    let port = mock.url().rsplit(':').next().unwrap().to_owned();
+    for (key, value) in [
+        ("server.address", "127.0.0.1"),
+        ("server.port", &port),
+        ("url.full", &url),
+        ("error.type", "503"),
+    ] {
+        let told = attribute(attempts[0], key);
+        assert_eq!(told.as_deref(), Some(value), "{key}");
+    }
     // Each attempt is the caller of what the upstream did for it.
     let callers = mock.recorder().requests().into_iter().map(|request| {
         let context = request.headers["traceparent"].to_str().unwrap().to_owned();
@@ -143,6 +158,30 @@ async fn spans_travel_by_grpc_too() {
         Some("forwarded")
     );
     assert_eq!(collector.headers()["x-tenant"], "acme");
+}
+
+#[tokio::test]
+async fn a_method_that_a_client_makes_up_names_no_span() {
+    let mock = Mock::start(Settings::default()).await.unwrap();
+    let collector = Collector::http().await;
+    let endpoint = format!("http://{}", collector.address);
+    let gateway = Gateway::start(
+        &mock.url(),
+        &[
+            ("OTEL_EXPORTER_OTLP_ENDPOINT", &endpoint),
+            ("OTEL_BSP_SCHEDULE_DELAY", "10"),
+        ],
+    );
+    let brew = Method::from_bytes(b"BREW").unwrap();
+    send(gateway.proxy(), request(brew, "/proxy/pot", &[])).await;
+    let spans = collector.spans(2).await;
+    let names: Vec<_> = spans.iter().map(|span| span.name.as_str()).collect();
+    assert!(names.contains(&"HTTP /proxy/{*path}"), "{names:?}");
+    for span in spans.iter().filter(|span| span.name.starts_with("HTTP")) {
+        let of = |key| attribute(span, key);
+        assert_eq!(of("http.request.method").as_deref(), Some("_OTHER"));
+        assert_eq!(of("http.request.method_original").as_deref(), Some("BREW"));
+    }
 }
 
 #[tokio::test]

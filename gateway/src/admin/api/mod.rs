@@ -1,4 +1,4 @@
-//! `/api/v1/…`: what operators and programs read and order. `docs/api/openapi.yaml` describes it.
+//! `/api/v1/…`: what operators and programs read and order. `docs/api/openapi.json` describes it.
 //!
 //! Guarantees: every order leaves an audit entry, carried out or not; every error is a problem document; a body is read only up to
 //! [`MOST_BODY`]. Must not: answer anybody whom [`Access`] has not let in.

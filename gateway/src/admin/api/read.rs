@@ -14,25 +14,30 @@ use crate::admin::stream;
 /// The API's description, for programs.
 const OPENAPI: &str = include_str!("../../../../docs/api/openapi.json");
 
+/// What can be read by one word.
+const PARTS: [&str; 13] = [
+    "fleet",
+    "history",
+    "replica",
+    "replicas",
+    "routes",
+    "upstreams",
+    "circuits",
+    "limits",
+    "transitions",
+    "audit",
+    "config",
+    "stream",
+    "openapi.json",
+];
+
 /// Whether a path can be read.
 pub(super) fn knows(steps: &[&str]) -> bool {
-    matches!(
-        steps,
-        ["fleet"
-            | "history"
-            | "replica"
-            | "replicas"
-            | "routes"
-            | "upstreams"
-            | "circuits"
-            | "limits"
-            | "transitions"
-            | "audit"
-            | "config"
-            | "stream"
-            | "openapi.json"]
-            | ["limits", _, "bucket" | "clients"]
-    )
+    match steps {
+        [part] => PARTS.contains(part),
+        ["limits", _, "bucket" | "clients"] => true,
+        _ => false,
+    }
 }
 
 impl Api {
@@ -45,7 +50,6 @@ impl Api {
         let answer = match steps {
             ["history"] => json(&self.board.past()),
             ["replica"] => json(&self.board.own()),
-            ["audit"] => json(&self.board.audit().last()),
             ["config"] => json(&self.in_force.get()),
             ["openapi.json"] => plain(StatusCode::OK, "application/json", OPENAPI),
             ["stream"] => self.stream()?,
@@ -74,6 +78,8 @@ impl Api {
             "circuits" => json(&fleet.circuits),
             "limits" => json(&fleet.limits),
             "transitions" => json(&fleet.transitions),
+            // Of the fleet too: what was done through the others is heard while somebody asks.
+            "audit" => json(&fleet.audit),
             _ => return None,
         })
     }
@@ -110,5 +116,25 @@ impl Api {
         };
         let outcome = self.orders.give(order).await;
         outcome.map(|bucket| json(&bucket)).map_err(Problem::from)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::api::write;
+
+    #[test]
+    fn the_description_lists_whatever_can_be_read_or_ordered() {
+        let description: serde_json::Value = serde_json::from_str(OPENAPI).unwrap();
+        let listed = description["paths"].as_object().unwrap();
+        for word in PARTS.iter().chain(&write::ORDERS) {
+            let path = format!("/api/v1/{word}");
+            assert!(listed.contains_key(&path), "{path}");
+        }
+        for path in listed.keys() {
+            let steps: Vec<_> = path.split('/').skip(3).collect();
+            assert!(knows(&steps) != write::knows(&steps), "{path}");
+        }
     }
 }

@@ -13,15 +13,18 @@ use crate::admin::audit::Entry;
 use crate::admin::orders::{Audience, CircuitOrder, Order, OrderError, Purge, Replicas};
 use crate::telemetry::logs;
 
+/// What replicas can be ordered by one word.
+pub(super) const ORDERS: [&str; 4] = ["log-level", "drain", "undrain", "reload"];
+
 /// Whether a path takes orders.
 pub(super) fn knows(steps: &[&str]) -> bool {
-    matches!(
-        steps,
+    match steps {
+        [order] => ORDERS.contains(order),
         ["limits", _, "reset"]
-            | ["circuits", _, "open" | "close" | "reset"]
-            | ["cache", "purge"]
-            | ["log-level" | "drain" | "reload"]
-    )
+        | ["circuits", _, "open" | "close" | "reset"]
+        | ["cache", "purge"] => true,
+        _ => false,
+    }
 }
 
 impl Api {
@@ -54,6 +57,10 @@ impl Api {
             ["drain"] => {
                 let of = self.audience(&words, &by).await?;
                 ("drain", of.replicas.to_string(), Order::Drain { of })
+            }
+            ["undrain"] => {
+                let of = self.audience(&words, &by).await?;
+                ("undrain", of.replicas.to_string(), Order::Undrain { of })
             }
             ["reload"] => {
                 let of = self.audience(&words, &by).await?;

@@ -104,9 +104,18 @@ export function reload(everywhere) {
 export function drain(replica) {
   return ask({
     title: `Take ${replica} out of rotation`,
-    text: "Its /readyz fails from now on, so load balancers look away. It still serves what reaches it. Only a restart brings it back.",
+    text: "Its /readyz fails from now on, so load balancers look away. It still serves what reaches it, until it is put back or stopped.",
     confirm: "Take out",
     act: (said) => post("drain", { ...said, replicas: [replica] }),
+  });
+}
+
+export function undrain(replica) {
+  return ask({
+    title: `Put ${replica} back into rotation`,
+    text: "Its /readyz passes again, and load balancers send it their share.",
+    confirm: "Put back",
+    act: (said) => post("undrain", { ...said, replicas: [replica] }),
   });
 }
 

@@ -5,24 +5,23 @@ import { h, say, svg, clock } from "./dom.js";
 const SPAN = 300_000;
 const WIDTH = 600;
 const HEIGHT = 170;
-const CLASSES = ["one", "two", "three"];
 
-/** A chart in `box`. `series` is a list of {name, of: point → number or null, show: number → text}. */
+/** A chart in `box`. `series` is a list of {name, ink, of: point → number or null, show: number → text}; the first stands on an area. */
 export function chart(box, label, series, unit) {
-  const lines = series.map((_, index) => svg("path", { class: `line ${CLASSES[index]}` }));
-  const areas = series.map((_, index) => svg("path", { class: `area ${CLASSES[index]}` }));
+  const lines = series.map((one) => svg("path", { class: `line ${one.ink}` }));
+  const ground = svg("path", { class: `area ${series[0].ink}` });
   const cursor = svg("line", { class: "cursor", y1: 0, y2: HEIGHT });
   const picture = svg(
     "svg",
     { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: "none", role: "img" },
     ...[0.02, 0.5, 1].map((y) => svg("line", { class: "axis", x1: 0, x2: WIDTH, y1: y * HEIGHT, y2: y * HEIGHT })),
-    ...areas,
+    ground,
     ...lines,
     cursor,
   );
   const top = h("span", { className: "top-label" });
   const values = series.map(() => h("b"));
-  const legend = series.map((one, index) => h("span", { className: CLASSES[index] }, h("i"), `${one.name} `, values[index]));
+  const legend = series.map((one, index) => h("span", { className: one.ink }, h("i"), `${one.name} `, values[index]));
   const time = h("time");
   box.append(top, picture, h("div", { className: "legend" }, ...legend, time));
 
@@ -62,7 +61,7 @@ export function chart(box, label, series, unit) {
     series.forEach((one, index) => {
       const { line, area } = path(points, x, (point) => one.of(point), y);
       lines[index].setAttribute("d", line);
-      areas[index].setAttribute("d", area);
+      if (index === 0) ground.setAttribute("d", area);
     });
     const near = read();
     picture.setAttribute("aria-label", `${label}: ${series.map((one) => `${one.name} ${one.show(one.of(near) ?? null)}`).join(", ")}`);

@@ -61,11 +61,11 @@ export function rate(number) {
   return number >= 10 || number === 0 ? number.toFixed(0) : number.toFixed(1);
 }
 
-const SECONDS = { ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 };
+const SECONDS = { us: 0.000001, ms: 0.001, s: 1, m: 60, h: 3600, d: 86400 };
 
 /** How fast something comes, from "3/50ms" to "60/s": in the shortest of people's units in which it is one or more. */
 export function pace(text) {
-  const [, much, spans, unit] = /^([\d.]+)\/([\d.]+)(ms|s|m|h|d)$/.exec(text) ?? [];
+  const [, much, spans, unit] = /^([\d.]+)\/([\d.]+)(us|ms|s|m|h|d)$/.exec(text) ?? [];
   if (!much) return text;
   const perSecond = much / (spans * SECONDS[unit]);
   for (const [name, seconds] of [["s", 1], ["min", 60], ["h", 3600], ["day", 86400]]) {
@@ -108,6 +108,10 @@ export function span(seconds) {
   return `${Math.floor(seconds / 86400)} d ${Math.floor((seconds % 86400) / 3600)} h`;
 }
 
+/** The time of day; of another day the day as well. */
 export function clock(at) {
-  return at ? new Date(at).toLocaleTimeString("en-GB") : "–";
+  if (!at) return "–";
+  const then = new Date(at);
+  if (then.toDateString() === new Date().toDateString()) return then.toLocaleTimeString("en-GB");
+  return then.toLocaleString("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" }).replace(",", "");
 }

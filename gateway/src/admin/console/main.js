@@ -4,21 +4,24 @@ import { $, say, clock, rate, millis } from "./dom.js";
 import { chart } from "./chart.js";
 import * as api from "./api.js";
 import * as actions from "./actions.js";
+import { find } from "./find.js";
+import { tables } from "./tables.js";
 import * as views from "./views.js";
 
 const KEPT = 300_000;
 let points = [];
 let lastHeard = 0;
+let last = null;
 
 const traffic = chart($("#chart-traffic"), "Traffic", [
-  { name: "requests", of: (point) => point.requests, show: rate },
-  { name: "refused", of: (point) => point.refusals, show: rate },
-  { name: "errors", of: (point) => point.errors, show: rate },
+  { name: "requests", ink: "one", of: (point) => point.requests, show: rate },
+  { name: "refused", ink: "two", of: (point) => point.refusals, show: rate },
+  { name: "errors", ink: "three", of: (point) => point.errors, show: rate },
 ], "/s");
 const latency = chart($("#chart-latency"), "Latency", [
-  { name: "p50", of: (point) => point.p50, show: millis },
-  { name: "p95", of: (point) => point.p95, show: millis },
-  { name: "p99", of: (point) => point.p99, show: millis },
+  { name: "p50", ink: "one", of: (point) => point.p50, show: millis },
+  { name: "p95", ink: "ink", of: (point) => point.p95, show: millis },
+  { name: "p99", ink: "soft", of: (point) => point.p99, show: millis },
 ], "ms");
 
 function draw() {
@@ -28,6 +31,8 @@ function draw() {
 
 function show(fleet) {
   lastHeard = Date.now();
+  if (!last) presetLevel(fleet);
+  last = fleet;
   $("#notice").hidden = true;
   say($("#live"), "live");
   const { requests, errors, refusals, latency: { p50, p95, p99 } } = fleet.traffic;
@@ -36,11 +41,30 @@ function show(fleet) {
   draw();
   views.verdict(fleet);
   views.stats(fleet);
-  views.circuits(fleet);
-  views.limits(fleet);
-  views.tables(fleet);
+  lists(fleet);
   views.logs(fleet);
 }
+
+// More names than a screen holds are looked for by typing.
+const FEW = 12;
+
+function lists(fleet) {
+  const names = fleet.circuits.length + fleet.routes.length + fleet.limits.length + fleet.replicas.length;
+  $("#find").hidden = names <= FEW;
+  views.circuits(fleet);
+  views.limits(fleet);
+  tables(fleet);
+}
+
+$("#find").addEventListener("input", (event) => {
+  find(event.target.value);
+  if (last) lists(last);
+});
+addEventListener("keydown", (event) => {
+  if (event.key !== "/" || event.target.closest("input, select, dialog") || $("#find").hidden) return;
+  event.preventDefault();
+  $("#find").focus();
+});
 
 function lost(why) {
   say($("#live"), "not live");
@@ -48,15 +72,14 @@ function lost(why) {
   notice.hidden = false;
   const since = lastHeard ? `What you see is from ${new Date(lastHeard).toLocaleTimeString("en-GB")}. ` : "";
   say(notice, `No line to this replica: ${why}. ${since}Trying again.`);
+  views.unknown();
 }
 
 const THEMES = ["auto", "light", "dark"];
 function theme(name) {
   if (name === "auto") delete document.documentElement.dataset.theme;
   else document.documentElement.dataset.theme = name;
-  const label = { auto: "Auto", light: "Light", dark: "Dark" }[name];
-  say($("#theme"), label);
-  $("#theme").setAttribute("aria-label", `Colours: ${label}`);
+  say($("#theme-name"), name);
   localStorage.setItem("gateway-theme", name);
 }
 theme(THEMES.includes(localStorage.getItem("gateway-theme")) ? localStorage.getItem("gateway-theme") : "auto");
@@ -64,6 +87,13 @@ $("#theme").addEventListener("click", () => {
   const now = localStorage.getItem("gateway-theme");
   theme(THEMES[(THEMES.indexOf(now) + 1) % THEMES.length]);
 });
+
+// What is chosen at first is what holds: setting it by mistake changes nothing.
+function presetLevel({ replicas, shown_by: own }) {
+  const level = replicas.find((one) => one.id === own)?.log_level;
+  const choices = [...$("#level-value").options].map((one) => one.value);
+  if (choices.includes(level)) $("#level-value").value = level;
+}
 
 $("#level").addEventListener("submit", (event) => {
   event.preventDefault();

@@ -1,7 +1,8 @@
 // From the picture of the fleet to the page.
 
-import { $, h, svg, keyed, say, rate, share, percent, millis, fine, count, span, clock, pace } from "./dom.js";
+import { $, h, svg, keyed, say, rate, share, percent, millis, count, span, clock, pace } from "./dom.js";
 import { strip } from "./chart.js";
+import { found } from "./find.js";
 import * as actions from "./actions.js";
 import { get } from "./api.js";
 
@@ -16,6 +17,9 @@ const tone = (element, name) => {
   element.classList.toggle("bad", name === "bad");
 };
 
+/** The first few names, and how many more there are. */
+const some = (names) => (names.length <= 3 ? names.join(", ") : `${names.slice(0, 3).join(", ")} and ${names.length - 3} more`);
+
 /** One sentence for three in the morning: is anything wrong, and what. */
 export function verdict(fleet) {
   const open = fleet.circuits.filter((one) => one.state === "open").map((one) => one.upstream);
@@ -24,12 +28,25 @@ export function verdict(fleet) {
   const people = `${fleet.replicas.length} ${fleet.replicas.length === 1 ? "replica" : "replicas"}`;
   const bad = [];
   const warn = [];
-  if (!fleet.store.up) bad.push("the store does not answer: limits are enforced locally");
-  if (open.length) bad.push(`${open.length === 1 ? "the circuit of" : "the circuits of"} ${open.join(", ")} ${open.length === 1 ? "is" : "are"} open`);
+  const cut = fleet.replicas.filter((one) => !one.store.up).length;
+  if (cut === fleet.replicas.length) bad.push("the store does not answer: each replica enforces its share of the limits");
+  else if (cut) bad.push(`${cut} of ${people} do not reach the store, and enforce their share of the limits`);
+  if (open.length) bad.push(`${open.length === 1 ? "the circuit of" : "the circuits of"} ${some(open)} ${open.length === 1 ? "is" : "are"} open`);
   if (errors >= 5) bad.push(`${percent(errors)} % of requests fail`);
   else if (errors >= 1) warn.push(`${percent(errors)} % of requests fail`);
-  if (half.length) warn.push(`${half.join(", ")} ${half.length === 1 ? "is" : "are"} being probed`);
-  for (const one of fleet.replicas) if (one.phase !== "serving") warn.push(`${one.id} is ${one.phase}`);
+  const refused = share(fleet.traffic.refusals, fleet.traffic.requests);
+  if (refused >= 50) warn.push(`${percent(refused)} % of requests are refused`);
+  if (half.length) warn.push(`the ${half.length === 1 ? "circuit" : "circuits"} of ${some(half)} ${half.length === 1 ? "is" : "are"} being probed`);
+  const held = fleet.circuits.filter((one) => one.forced?.to === "closed").map((one) => one.upstream);
+  if (held.length) warn.push(`the ${held.length === 1 ? "circuit" : "circuits"} of ${some(held)} ${held.length === 1 ? "is" : "are"} held closed`);
+  for (const { name, members } of fleet.upstreams) {
+    const out = members.filter((one) => one.state !== "healthy").length;
+    if (out) warn.push(`${out} of ${members.length} endpoints of ${name} ${out === 1 ? "is" : "are"} left out`);
+  }
+  // Of an open circuit it was said already.
+  const failing = fleet.routes.filter((one) => one.requests > 0.5 && share(one.errors, one.requests) >= 5 && !open.includes(one.upstream)).map((one) => one.name);
+  if (failing.length && errors < 5) warn.push(`the ${failing.length === 1 ? "route" : "routes"} ${some(failing)} ${failing.length === 1 ? "fails" : "fail"} more than 5 % of requests`);
+  for (const one of fleet.replicas) if (one.phase !== "serving") warn.push(`replica ${one.id} is ${one.phase}`);
   if (!fleet.whole && fleet.store.up) warn.push("the other replicas could not be heard");
   const words = bad.length ? bad : warn;
   const box = $("#verdict");
@@ -37,6 +54,13 @@ export function verdict(fleet) {
   const text = words.length ? words.join("; ") : `All is well: ${people}`;
   say($("#verdict-text"), text.charAt(0).toUpperCase() + text.slice(1) + ".");
   document.title = bad.length ? "● Gateway" : "Gateway";
+}
+
+/** While nothing is heard, nothing is well. */
+export function unknown() {
+  $("#verdict").className = "verdict";
+  say($("#verdict-text"), "How the fleet fares is not known.");
+  document.title = "○ Gateway";
 }
 
 export function stats(fleet) {
@@ -52,21 +76,39 @@ export function stats(fleet) {
   put("#stat-requests", rate(requests), `${count(inFlight)} in flight`, "");
   put("#stat-errors", percent(failing), `${rate(errors)} a second`, failing >= 5 ? "bad" : failing >= 1 ? "warn" : "");
   put("#stat-refusals", percent(refused), `${rate(refusals)} a second, by limits and circuits`, refused >= 50 ? "warn" : "");
-  put("#stat-latency", millis(latency.p95), `half within ${millis(latency.p50)} ms, 99 % within ${millis(latency.p99)} ms`, "");
+  const within = (latency.p50 ?? null) === null ? "no requests lately" : `half within ${millis(latency.p50)} ms, 99 % within ${millis(latency.p99)} ms`;
+  put("#stat-latency", millis(latency.p95), within, "");
 }
 
+/** Beyond this many the page gives each kind of thing its whole width. */
+const MANY = 6;
+
 export function circuits(fleet) {
-  keyed($("#circuits"), fleet.circuits, (one) => one.upstream, makeCircuit, updateCircuit(fleet));
+  const isCalm = (one) => one.state === "closed" && !one.forced;
+  const wanted = fleet.circuits.filter((one) => found(one.upstream));
+  // Whoever is called at night should not look for the open one among twenty that are closed.
+  const sorted = [...wanted.filter((one) => !isCalm(one)), ...wanted.filter(isCalm)];
+  $("#main").classList.toggle("many", fleet.circuits.length > MANY || fleet.routes.length > 2 * MANY);
+  const closed = fleet.circuits.filter(isCalm).length;
+  say($("#h-circuits small"), fleet.circuits.length > MANY ? `${closed} of ${fleet.circuits.length} closed` : "");
+  cards("#circuits", sorted, (one) => one.upstream, fleet.circuits.length ? "No circuit has that in its name." : "No route leads to an upstream.", makeCircuit, updateCircuit(fleet));
+}
+
+/** Cards, or a word where there are none. */
+function cards(id, items, key, empty, make, update) {
+  keyed($(id), items.length ? items : [{ empty }], (one) => one.empty ?? key(one),
+    (one) => (one.empty ? h("p", { className: "empty" }, one.empty) : make(one)), (card, one) => one.empty || update(card, one));
 }
 
 function makeCircuit({ upstream }) {
-  const button = (verb, text) => h("button", { type: "button", className: "quiet", onclick: () => actions.circuit(upstream, verb) }, text);
+  const button = (verb, text, aloud) => h("button", { type: "button", className: "quiet", "aria-label": aloud, onclick: () => actions.circuit(upstream, verb) }, text);
   const picture = svg("svg", { class: "strip", viewBox: "0 0 1000 14", preserveAspectRatio: "none", role: "img" });
   return h("article", { className: "card circuit", "data-upstream": upstream },
     h("div", { className: "head" }, h("h3", {}, upstream), h("span", { className: "badge" })),
     h("p", { className: "say" }), picture,
-    h("div", { className: "ends" }, h("span", {}, "10 min ago"), h("span", {}, "now")),
-    h("div", { className: "buttons" }, button("open", "Hold open…"), button("close", "Hold closed…"), button("reset", "Reset…")));
+    h("div", { className: "ends", "aria-hidden": "true" }, h("span", {}, "10 min ago"), h("span", {}, "now")),
+    h("div", { className: "orders", role: "group", "aria-label": `Orders for ${upstream}` },
+      h("span", { "aria-hidden": "true" }, "Hold"), button("open", "open…", "Hold open…"), button("close", "closed…", "Hold closed…"), button("reset", "Reset…", "Reset…")));
 }
 
 const updateCircuit = (fleet) => (card, one) => {
@@ -96,12 +138,13 @@ function circuitSentence(one, fleet) {
 }
 
 export function limits(fleet) {
-  keyed($("#limits"), fleet.limits, (one) => one.name, makeLimit, updateLimit);
+  const wanted = fleet.limits.filter((one) => found(one.name, ...one.clients.map((client) => client.client)));
+  cards("#limits", wanted, (one) => one.name, fleet.limits.length ? "No limit has that in its name, nor a client near it." : "Nothing is limited.", makeLimit, updateLimit);
 }
 
 function makeLimit({ name, key }) {
   const found = h("div", { className: "found", role: "status" });
-  const client = h("input", { placeholder: "client address", "aria-label": `Client to look up in ${name}`, autocomplete: "off", required: true, maxLength: 180 });
+  const client = h("input", { placeholder: key === "client" ? "client address" : key, "aria-label": `Client to look up in ${name}`, autocomplete: "off", required: true, maxLength: 180 });
   const look = async () => {
     const who = key === "global" ? "*" : client.value.trim();
     try {
@@ -114,7 +157,7 @@ function makeLimit({ name, key }) {
     client.value = who;
     look();
   };
-  const form = h("form", { className: "lookup", onsubmit: (event) => (event.preventDefault(), look()) }, client, h("button", { type: "submit", className: "quiet" }, "Look up"));
+  const form = h("form", { className: "lookup", onsubmit: (event) => (event.preventDefault(), look()) }, client, h("button", { type: "submit", className: "quiet" }, key === "global" ? "Look at the bucket" : "Look up"));
   client.hidden = key === "global";
   client.required = key !== "global";
   const bar = (label, aloud) => h("div", { className: "meter" }, h("p", {}, h("span", {}, label), h("b")), h("progress", { max: 100, value: 0, "aria-label": aloud }));
@@ -136,7 +179,7 @@ function updateLimit(card, one) {
   const all = one.granted + one.denied;
   const facts = [
     ["Granted", `${rate(one.granted)}/s`],
-    ["Denied", all > 0 ? `${rate(one.denied)}/s, ${percent(share(one.denied, all))} %` : `${rate(one.denied)}/s`],
+    [one.shadow ? "Would deny" : "Denied", all > 0 ? `${rate(one.denied)}/s, ${percent(share(one.denied, all))} %` : `${rate(one.denied)}/s`],
     ["Store calls", `${rate(one.asked)}/s`],
   ];
   keyed($(".facts", card), facts.flatMap(([name, value]) => [{ name, dt: true }, { name, value }]), (part) => part.name + (part.dt ? "-t" : "-d"),
@@ -157,13 +200,14 @@ function updateLimit(card, one) {
 // Who is refused, or has least left: the first few.
 const HOT = 5;
 
-function hottest(card, { capacity, clients = [] }) {
+function hottest(card, { capacity, shadow, clients = [] }) {
   keyed($(".hot", card), clients.slice(0, HOT), (one) => one.client,
     (one) => h("li", {}, h("button", { type: "button", className: "link", title: "Look up", onclick: () => card.lookAt(one.client) }, one.client), h("span"),
       h("progress", { max: capacity, "aria-label": `Used by ${one.client}` })),
     (item, one) => {
-      item.classList.toggle("bad", one.retry_after > 0);
-      const left = one.retry_after > 0 ? `refused for ${span(one.retry_after / 1000)}` : `${count(one.remaining)} of ${count(capacity)} left`;
+      item.classList.toggle("bad", one.retry_after > 0 && !shadow);
+      const refused = `${shadow ? "would be refused" : "refused"} for ${span(Math.ceil(one.retry_after / 1000))}`;
+      const left = one.retry_after > 0 ? refused : `${count(one.remaining)} of ${count(capacity)} left`;
       say($("span", item), `${left}, ${rate(one.requests)}/s`);
       $("progress", item).value = capacity - Math.min(capacity, one.remaining);
     });
@@ -180,79 +224,6 @@ function showBucket(found, policy, bucket, again) {
     h("p", {}, h("b", {}, bucket.client), ` has ${count(bucket.remaining)} of ${count(bucket.capacity)} tokens. ${full}`),
     h("progress", { max: bucket.capacity, value: bucket.remaining, "aria-label": "Tokens left" }),
     h("div", { className: "buttons" }, h("button", { type: "button", className: "quiet", onclick: async () => (await actions.resetBucket(policy, bucket.client)) && again() }, "Fill this bucket…")));
-}
-
-// Each cell knows its column's name: on a phone there is no line of names above it.
-function rows(id, items, key, cells) {
-  const names = [...$(`${id} thead tr`).children].map((one) => one.textContent);
-  keyed($(`${id} tbody`), items, key, () => h("tr"), (row, item) => {
-    keyed(row, cells(item).map((cell, index) => ({ cell, index })), (one) => one.index,
-      ({ cell, index }) => h("td", { className: cell.n ? "n" : cell.node ? "do" : cell.list || cell.code ? "long" : "", "data-name": names[index] }),
-      (element, { cell }) => {
-        if (cell.node) {
-          if (!element.firstChild) element.append(cell.node());
-        } else if (cell.list) {
-          keyed(element, cell.list, (one) => one.url, (one) => h("div", { className: "endpoint" }, h("code", {}, one.url), h("small")), (line, one) => {
-            line.classList.toggle("bad", Boolean(one.bad));
-            say(line.lastChild, one.text);
-          });
-        } else if (cell.code) {
-          const texts = [].concat(cell.code);
-          keyed(element, texts, (text) => text, (text) => h("div", {}, h("code", {}, text)), () => {});
-        } else if (cell.small !== undefined) {
-          if (!element.firstChild) element.append(h("span"), h("small"));
-          say(element.firstChild, cell.text);
-          say(element.lastChild, cell.small);
-        } else say(element, cell.text ?? cell.n);
-      });
-  });
-}
-
-// Endpoints shown of one upstream: those in trouble first, and the rest as a count.
-const SHOWN = 12;
-
-function endpoints({ endpoints: configured, members }) {
-  if (!members?.length) return configured.map((url) => ({ url, text: "" }));
-  const told = members.map((one) => ({ url: one.url, bad: one.state !== "healthy", text: health(one) }));
-  const sorted = [...told.filter((one) => one.bad), ...told.filter((one) => !one.bad)];
-  return sorted.length <= SHOWN ? sorted : [...sorted.slice(0, SHOWN), { url: `and ${count(sorted.length - SHOWN)} more`, text: "" }];
-}
-
-// How an endpoint fares: in words, so that no colour is needed.
-function health({ state, since, error, weight, in_flight: inFlight, ejections }) {
-  const facts = [since ? `${state} since ${clock(since)}` : state];
-  if (error && state !== "healthy") facts.push(error);
-  if (inFlight) facts.push(`${count(inFlight)} in flight`);
-  if (weight > 1) facts.push(`weight ${weight}`);
-  if (ejections) facts.push(`left out ${count(ejections)} ${ejections === 1 ? "time" : "times"}`);
-  return facts.join(" · ");
-}
-
-export function tables(fleet) {
-  rows("#upstreams", fleet.upstreams, (one) => one.name, (one) => [
-    { text: one.name }, { list: endpoints(one) }, { n: rate(one.attempts) }, { n: `${percent(share(one.failures, one.attempts))} %` }, { n: `${millis(one.latency.p95)} ms` }]);
-  rows("#routes", fleet.routes, (one) => one.name, (one) => [
-    { text: one.name, small: [one.upstream ? `to ${one.upstream}` : "answered here", one.limits.length ? `limited by ${one.limits.join(", ")}` : "unlimited"].join(" · ") }, { code: one.path }, { n: rate(one.requests) }, { n: count(one.in_flight) }, { n: `${millis(one.latency.p95)} ms` },
-    { node: () => (one.cached ? h("button", { type: "button", className: "quiet", onclick: () => actions.purge(one.name) }, "Purge…") : h("span")) }]);
-  rows("#replicas", fleet.replicas, (one) => one.id, (one) => [
-    { text: one.id, small: one.id === fleet.shown_by ? `this one · ${one.proxy} · version ${one.version}` : `${one.proxy} · version ${one.version}` },
-    { text: one.phase }, { text: one.store.up ? "answers" : "lost" }, { n: rate(one.traffic.requests) }, { n: `${(one.memory / 1048576).toFixed(0)} MiB` }, { n: span(one.uptime) },
-    { node: () => h("div", { className: "row" },
-      h("button", { type: "button", className: "quiet", onclick: () => actions.drain(one.id) }, "Take out…"),
-      ...(one.id === fleet.shown_by ? [] : [h("a", { href: `http://${one.admin}/`, title: "Works where that address can be reached" }, "open")])) }]);
-  store(fleet);
-  say($("#shown-by"), `Shown by ${fleet.shown_by}${fleet.whole ? "" : ", alone"}`);
-}
-
-function store({ store: one, replicas }) {
-  const box = $("#store");
-  box.classList.toggle("down", !one.up);
-  const lost = replicas.filter((replica) => !replica.store.up).length;
-  say($(".state b", box), one.up ? "Answers" : lost === replicas.length ? "Does not answer" : `Lost by ${lost} of ${replicas.length} replicas`);
-  const facts = [["Address", one.name], ["Calls", `${rate(one.calls)}/s`], ["Failed", `${rate(one.failures)}/s`],
-    ["Half within", `${fine(one.latency.p50)} ms`], ["99 % within", `${fine(one.latency.p99)} ms`]];
-  keyed($(".facts", box), facts.flatMap(([name, value]) => [{ name, dt: true }, { name, value }]), (part) => part.name + (part.dt ? "-t" : "-d"),
-    (part) => h(part.dt ? "dt" : "dd"), (element, part) => say(element, part.dt ? part.name : part.value));
 }
 
 function log(id, items, empty, key, make) {

@@ -9,10 +9,18 @@ use super::super::path::KeyPath;
 use super::Plain;
 use super::number;
 
+const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
+const SERVICE: &str = "service.name";
+
 /// Lays the variables over the tree.
 pub(super) fn overlay(plain: &mut Plain<'_>) {
     let traces = KeyPath::default().key("traces");
     let text = |text: &str| Ok(Value::from(text));
+    // Among the attributes, a service's name stands back behind the variable of its own, which comes later.
+    let attributes = plain.get(ATTRIBUTES).and_then(|text| pairs(text).ok());
+    if let Some(service) = attributes.and_then(|all| all.get(SERVICE).cloned()) {
+        plain.put(ATTRIBUTES, &traces.key("service"), |_| Ok(service));
+    }
     for (name, key) in [
         ("OTEL_EXPORTER_OTLP_PROTOCOL", "protocol"),
         ("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "protocol"),
@@ -41,10 +49,15 @@ pub(super) fn overlay(plain: &mut Plain<'_>) {
     for (name, key) in [
         ("OTEL_EXPORTER_OTLP_HEADERS", "headers"),
         ("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "headers"),
-        ("OTEL_RESOURCE_ATTRIBUTES", "attributes"),
     ] {
-        plain.put(name, &traces.key(key), pairs);
+        let read = |text: &str| pairs(text).map(Value::Object);
+        plain.put(name, &traces.key(key), read);
     }
+    plain.put(ATTRIBUTES, &traces.key("attributes"), |text| {
+        let mut attributes = pairs(text)?;
+        attributes.remove(SERVICE);
+        Ok(Value::Object(attributes))
+    });
     endpoint(plain, &traces);
 }
 
@@ -73,7 +86,7 @@ fn endpoint(plain: &mut Plain<'_>, traces: &KeyPath) {
 }
 
 /// `name=value,name=value`, values percent-encoded.
-fn pairs(text: &str) -> Result<Value, String> {
+fn pairs(text: &str) -> Result<Map<String, Value>, String> {
     let mut pairs = Map::new();
     for pair in text
         .split(',')
@@ -86,7 +99,7 @@ fn pairs(text: &str) -> Result<Value, String> {
             .ok_or("this is not a list like `name=value,name=value`")?;
         pairs.insert(name.trim().to_owned(), decoded(value.trim()).into());
     }
-    Ok(Value::Object(pairs))
+    Ok(pairs)
 }
 
 fn decoded(value: &str) -> String {

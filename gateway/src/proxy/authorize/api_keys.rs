@@ -21,7 +21,9 @@ use super::identity::{Identity, Maker};
 use super::recall::{Mark, Recall};
 use super::{Found, Why};
 use crate::proxy::settings::{ApiKeysSettings, OnFailure};
+use crate::proxy::spans;
 use crate::store::{KeyRecord, Store, StoreError};
+use crate::telemetry::traces::Trace;
 
 /// No key is longer.
 const LONGEST_KEY: usize = 512;
@@ -79,7 +81,7 @@ impl ApiKeys {
         }
     }
 
-    pub(super) async fn look(&self, head: &Head) -> Found {
+    pub(super) async fn look(&self, head: &Head, trace: &mut Trace) -> Found {
         let key = match self.shown(head) {
             Ok(Some(key)) => key,
             Ok(None) => return Found::Nothing,
@@ -93,7 +95,7 @@ impl ApiKeys {
             return current(known);
         }
         match &self.store {
-            Some(asked) => self.ask(asked, mark).await,
+            Some(asked) => self.ask(asked, mark, trace).await,
             None => Found::Unknown(Why::Invalid),
         }
     }
@@ -117,7 +119,7 @@ impl ApiKeys {
         Ok(only)
     }
 
-    async fn ask(&self, asked: &Asked, mark: Mark) -> Found {
+    async fn ask(&self, asked: &Asked, mark: Mark, trace: &mut Trace) -> Found {
         let now = Instant::now();
         if let Some(known) = asked.known.get(&mark, now) {
             return current(&known);
@@ -125,7 +127,12 @@ impl ApiKeys {
         if asked.strangers.get(&mark, now).is_some() {
             return Found::Unknown(Why::Invalid);
         }
-        match asked.fly(mark).await {
+        let answer = asked.fly(mark).await;
+        if trace.is_recording() {
+            let told = spans::store(&asked.store, "recognise", "API key", now, answer.is_ok());
+            trace.called(None, told);
+        }
+        match answer {
             Ok(Some(record)) => {
                 let identity = somebody(&self.maker, &record.id, record.plan.as_deref());
                 let known = (identity, record.expires);

@@ -46,6 +46,7 @@ use super::Body;
 use super::record::Context;
 use super::refusal::Refusal;
 use crate::telemetry::Counter;
+use crate::telemetry::traces::Trace;
 
 /// What stands before one route.
 #[derive(Debug)]
@@ -145,7 +146,7 @@ impl Guard {
         let mut unknown = None;
         for one in &self.credentials {
             let counts = &one.counts;
-            match one.way.look(head).await {
+            match one.way.look(head, &mut context.trace).await {
                 Found::Nothing => {}
                 Found::Somebody(identity) => {
                     counts.granted.inc();
@@ -246,9 +247,9 @@ fn refused(one: &Counted<Credentials>, why: Why) -> Refusal {
 }
 
 impl Credentials {
-    async fn look(&self, head: &Head) -> Found {
+    async fn look(&self, head: &Head, trace: &mut Trace) -> Found {
         match self {
-            Self::ApiKeys(keys) => keys.look(head).await,
+            Self::ApiKeys(keys) => keys.look(head, trace).await,
             Self::Jwt(jwt) => jwt.look(&head.headers).await,
             Self::Basic(basic) => basic.look(&head.headers).await,
         }

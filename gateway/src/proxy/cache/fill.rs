@@ -18,7 +18,7 @@ use crate::policy::cacheability::{Directives, Use, validators};
 use crate::proxy::attempts::attempts;
 use crate::proxy::record::{Places, Record};
 use crate::proxy::refusal::Refusal;
-use crate::proxy::{Body, Proxy, exchange};
+use crate::proxy::{Body, Proxy, exchange, spans};
 
 impl Proxy {
     /// Asks for this client alone. `base` may stand in for an error.
@@ -69,7 +69,15 @@ impl Proxy {
                 && entry.terms.allow(entry.age(), &wish.directives) != Use::Validate
         };
         let headers = &inbound.head.headers;
-        let base = match fill.recall(&reads.class, headers, deadline, serves).await {
+        let asking = record.context.trace.is_recording().then(Instant::now);
+        let recalled = fill.recall(&reads.class, headers, deadline, serves).await;
+        let asking = asking.filter(|_| fill.was_answered());
+        if let (Some(begun), Some(store)) = (asking, &cache.kept.store) {
+            let route = way.route.settings.name.as_str();
+            let told = spans::store(store, "recall", route, begun, true);
+            record.context.trace.called(None, told);
+        }
+        let base = match recalled {
             Recall::Enough(entry) => {
                 let answer = cache.hit(record, &inbound.head, &entry, Outcome::of(&entry));
                 fill.found(&entry);

@@ -15,8 +15,8 @@ mod upstreams;
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use prometheus::process_collector::ProcessCollector;
 use prometheus::{Registry, TextEncoder};
+use tokio::sync::Semaphore;
 
 pub use cache::Cache;
 pub use circuits::Circuits;
@@ -36,6 +36,8 @@ type Source = Box<dyn Fn(&Metrics) + Send + Sync>;
 pub struct Metrics {
     registry: Registry,
     sources: Mutex<Vec<Source>>,
+    /// Who may have the exposition made on a thread of its own.
+    aside: Arc<Semaphore>,
     /// Requests of clients.
     pub http: Http,
     /// Attempts, endpoints, places.
@@ -59,7 +61,7 @@ impl Metrics {
     #[must_use]
     pub fn new() -> Arc<Self> {
         let registry = Registry::new();
-        register(&registry, ProcessCollector::for_self());
+        register(&registry, process::System::new());
         Arc::new(Self {
             http: Http::declare(&registry),
             upstreams: Upstreams::declare(&registry),
@@ -71,6 +73,7 @@ impl Metrics {
             process: Process::declare(&registry),
             registry,
             sources: Mutex::default(),
+            aside: Arc::new(Semaphore::new(1)),
         })
     }
 
@@ -95,6 +98,21 @@ impl Metrics {
             .encode_to_string(&self.registry.gather())
             .unwrap_or_default()
     }
+
+    /// The same, made on another thread than the caller's, where requests would have to wait for it. One at a time, however many ask and
+    /// leave again.
+    pub async fn render_aside(self: &Arc<Self>) -> String {
+        let Ok(turn) = Arc::clone(&self.aside).acquire_owned().await else {
+            return String::new();
+        };
+        let metrics = Arc::clone(self);
+        let made = tokio::task::spawn_blocking(move || {
+            let text = metrics.render();
+            drop(turn);
+            text
+        });
+        made.await.unwrap_or_default()
+    }
 }
 
 impl fmt::Debug for Metrics {
@@ -106,6 +124,19 @@ impl fmt::Debug for Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn the_exposition_is_made_where_no_request_waits_for_it() {
+        let metrics = Metrics::new();
+        let makers = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&makers);
+        metrics.add_source(move |_| seen.lock().unwrap().push(std::thread::current().id()));
+        let (one, other) = tokio::join!(metrics.render_aside(), metrics.render_aside());
+        assert!(one.contains("gateway_build_info") && other.contains("gateway_build_info"));
+        let makers = makers.lock().unwrap();
+        assert_eq!(makers.len(), 2);
+        assert!(!makers.contains(&std::thread::current().id()));
+    }
 
     #[test]
     fn everything_is_exposed() {
