@@ -43,7 +43,7 @@ mod respond;
 mod settings;
 mod websocket;
 
-pub use mock::{Mock, serve};
+pub use mock::{Mock, listen, serve};
 pub use parameters::LONGEST_WAIT;
 pub use recorder::{BODY_PREFIX, KEPT_REQUESTS, RecordedRequest, Recorder};
 pub use settings::{Settings, SettingsError};

@@ -8,7 +8,6 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::process::ExitCode;
 
 use clap::Parser;
-use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use upstream_mock::{Settings, serve};
 
@@ -76,7 +75,7 @@ async fn run(addr: SocketAddr, settings: Settings) -> io::Result<()> {
         signal(SignalKind::terminate())?,
         signal(SignalKind::interrupt())?,
     );
-    let listener = TcpListener::bind(addr).await?;
+    let listener = upstream_mock::listen(addr)?;
     eprintln!(
         "upstream-mock: listening on http://{}",
         listener.local_addr()?

@@ -4,7 +4,7 @@ use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -12,6 +12,23 @@ use crate::connection::accept;
 use crate::recorder::Recorder;
 use crate::respond::Responder;
 use crate::settings::Settings;
+
+/// So many connections may wait to be accepted: a burst of requests on a busy machine is not to be cut off by the mock's own queue.
+const BACKLOG: u32 = 4_096;
+
+/// A listener at this address for [`serve`].
+///
+/// # Errors
+/// When the address cannot be bound.
+pub fn listen(addr: SocketAddr) -> io::Result<TcpListener> {
+    let socket = match addr {
+        SocketAddr::V4(_) => TcpSocket::new_v4()?,
+        SocketAddr::V6(_) => TcpSocket::new_v6()?,
+    };
+    socket.set_reuseaddr(true)?;
+    socket.bind(addr)?;
+    socket.listen(BACKLOG)
+}
 
 /// A running mock. Dropped, it closes its listener and its connections as soon as the runtime gets to it.
 #[must_use = "a dropped mock stops"]
@@ -36,7 +53,7 @@ impl Mock {
     /// # Errors
     /// When the address cannot be bound.
     pub async fn bind(addr: SocketAddr, settings: Settings) -> io::Result<Self> {
-        let listener = TcpListener::bind(addr).await?;
+        let listener = listen(addr)?;
         let addr = listener.local_addr()?;
         let responder = Arc::new(Responder::new(settings));
         let (stop, stopped) = oneshot::channel();

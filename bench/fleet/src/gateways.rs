@@ -160,6 +160,17 @@ impl Gateway {
         Err(Failure::Never("a gateway that was asked to stop ends"))
     }
 
+    /// The most memory it has ever had, in KiB.
+    pub(crate) fn peak_memory(&self) -> Result<u64, Failure> {
+        let path = format!("/proc/{}/status", self.child.id());
+        let status = std::fs::read_to_string(path).map_err(Failure::system("/proc"))?;
+        let peak = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.split_whitespace().next());
+        peak.and_then(|kib| kib.parse().ok())
+            .ok_or(Failure::Never("the kernel says what a gateway takes"))
+    }
+
     /// Waits until its metrics hold this line.
     pub(crate) async fn exposes(&self, line: &str) -> Result<(), Failure> {
         let begun = Instant::now();

@@ -12,7 +12,9 @@ mod gateways;
 mod http;
 mod load;
 mod moves;
+mod narrow;
 mod outage;
+mod overload;
 mod redis;
 mod table;
 mod upstream;
@@ -35,7 +37,7 @@ struct Arguments {
     /// Short runs: 10 s and few rounds
     #[arg(long)]
     quick: bool,
-    /// Only the scenarios whose name contains this: commands, admitted, circuit, outage
+    /// Only the scenarios whose name contains this: commands, admitted, circuit, outage, overload
     #[arg(long, default_value = "")]
     only: String,
     /// Instead: scale the fleet out and in under load, replace every replica, kill one, and fail if a promise is missed
@@ -102,6 +104,9 @@ async fn run(plan: &Plan, only: &str) -> Result<(), Failure> {
     }
     if "outage".contains(only) {
         outage::measure(plan, &mut table).await?;
+    }
+    if "overload".contains(only) {
+        overload::measure(plan, &mut table).await?;
     }
     Ok(())
 }

@@ -25,6 +25,8 @@ async fn a_chunk_that_is_none_ends_the_request_and_the_connection() {
             "5;a\nb\r\nhello\r\n0\r\n\r\n",
         ),
         ("NUL in an extension", "5;a\0b\r\nhello\r\n0\r\n\r\n"),
+        ("a blank within the size", "5 5\r\nhello\r\n0\r\n\r\n"),
+        ("a blank and no extension", "5\r\nhello\r\n0 x\r\n\r\n"),
         ("more data than said", "5\r\nhello!\r\n0\r\n\r\n"),
         ("less data than said", "6\r\nhello\r\n0\r\n\r\n"),
         ("a line feed alone after the data", "5\r\nhello\n0\r\n\r\n"),

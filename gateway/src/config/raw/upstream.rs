@@ -93,7 +93,7 @@ pub(in super::super) struct Concurrency {
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(in super::super) struct Adaptive {
-    /// The lowest limit; absent: 10, or `max` if that is less.
+    /// The lowest limit, also for a look at how fast answers are without a queue; absent: 10, or `max` if that is less.
     #[schemars(extend("x-unit" = "requests"))]
     pub(in super::super) min: Option<u32>,
     /// How many times the usual latency is still no sign of a queue, at least 1; absent: 1.5.

@@ -22,6 +22,8 @@ pub(super) struct Chunks {
 enum State {
     #[default]
     Size,
+    /// After a size: an extension may follow, and nothing else.
+    Blank,
     Extension,
     SizeLf,
     Data,
@@ -75,9 +77,12 @@ impl Chunks {
     fn next(&mut self, byte: u8) -> Option<State> {
         match (self.state, byte) {
             (State::Size, _) if byte.is_ascii_hexdigit() => self.digit(byte),
-            (State::Size, b';' | b' ' | b'\t') if self.digits > 0 => Some(State::Extension),
+            (State::Size, b' ' | b'\t') if self.digits > 0 => Some(State::Blank),
+            (State::Size, b';') if self.digits > 0 => Some(State::Extension),
             (State::Size, b'\r') if self.digits > 0 => Some(State::SizeLf),
-            (State::Extension, b'\r') => Some(State::SizeLf),
+            (State::Blank, b' ' | b'\t') => self.within(MAX_LINE, State::Blank),
+            (State::Blank, b';') => Some(State::Extension),
+            (State::Blank | State::Extension, b'\r') => Some(State::SizeLf),
             (State::Extension, b'\t' | b' '..=b'~' | 0x80..) => {
                 self.within(MAX_LINE, State::Extension)
             }
@@ -139,6 +144,7 @@ mod tests {
             "0\r\n\r\n",
             "5\r\nhello\r\n0\r\n\r\n",
             "5;a=b;c=\"d\"\r\nhello\r\n000\r\n\r\n",
+            "5 \t;a\r\nhello\r\n0 \r\n\r\n",
             "A\r\n0123456789\r\n0\r\nx-t: 1\r\ny: 2\r\n\r\n",
         ] {
             let more = format!("{body}GET / HTTP/1.1");
@@ -169,6 +175,8 @@ mod tests {
             "5\r\nhello\rx",
             "1000000000000000\r\n",
             "5;a\nb\r\n",
+            "5 5\r\n",
+            "0\t x;y\r\n\r\n",
             "5;\0\r\n",
             "0\r\n folded\r\n",
             "0\r\nnameless\r\n\r\n",
