@@ -4,6 +4,7 @@
 //! touch a socket, a file, a metric or a log. The Lua scripts under `store/redis/` are the same decisions for Redis;
 //! property tests hold the two together.
 
+pub mod chunked;
 pub mod units;
 pub mod grpc;
 pub mod ids;

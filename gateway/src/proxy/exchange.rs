@@ -160,8 +160,8 @@ impl Proxy {
             .filter(|_| switched)
             .cloned();
         if switched {
-            let tunnel = Tunnel::take(&mut received, self.tunnel_idle);
-            peer.tunnel.replace(Some(tunnel));
+            peer.tunnel
+                .replace(Tunnel::take(&mut received, self.tunnel_idle));
         }
         let end = record.deadline().filter(|_| !switched);
         let mut response = received.map(|body| Body::upstream(body, late, end));

@@ -9,14 +9,13 @@ use std::time::Duration;
 
 use http::header::{CONNECTION, HeaderMap, UPGRADE};
 use http::request::Parts as Head;
-use http::{HeaderValue, Response, Version};
-use hyper::upgrade::OnUpgrade;
-use hyper_util::rt::TokioIo;
+use http::{HeaderValue, Version};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::{Instant, sleep_until};
 
 use super::http2;
 use super::record::Record;
+use crate::upstream::{Received, Switched};
 
 /// What is read at once in each direction.
 const BUFFER: usize = 16 * 1024;
@@ -49,19 +48,19 @@ pub(super) fn announce(headers: &mut HeaderMap, protocol: HeaderValue) {
 /// A switch that was granted, waiting for the client's connection.
 #[derive(Debug)]
 pub struct Tunnel {
-    upstream: OnUpgrade,
+    upstream: Switched,
     idle: Duration,
     record: Option<Box<Record>>,
 }
 
 impl Tunnel {
     /// The upstream's side, out of its 101.
-    pub(super) fn take<B>(response: &mut Response<B>, idle: Duration) -> Self {
-        Self {
-            upstream: hyper::upgrade::on(response),
+    pub(super) fn take(received: &mut Received, idle: Duration) -> Option<Self> {
+        Some(Self {
+            upstream: received.body_mut().take_switched()?,
             idle,
             record: None,
-        }
+        })
     }
 
     /// The request stays open as long as the tunnel.
@@ -78,9 +77,8 @@ impl Tunnel {
     where
         C: AsyncRead + AsyncWrite + Unpin,
     {
-        let upstream = TokioIo::new(self.upstream.await.map_err(io::Error::other)?);
         let (mut client_reads, mut client_writes) = tokio::io::split(&mut client);
-        let (mut upstream_reads, mut upstream_writes) = tokio::io::split(upstream);
+        let (mut upstream_reads, mut upstream_writes) = tokio::io::split(self.upstream);
         let mut record = self.record;
         let touched = Cell::new(Instant::now());
         let up = pump(&mut client_reads, &mut upstream_writes, |_| {

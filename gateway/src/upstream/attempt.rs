@@ -11,7 +11,7 @@ use super::body::ResponseBody;
 use super::connect::connect;
 use super::endpoint::Endpoint;
 use super::hints::Listener;
-use super::link::Failed;
+use super::link::{Broken, Failed};
 use super::multiplexed::copy;
 use super::upload::{RequestBody, UploadFault, UploadState};
 
@@ -82,7 +82,7 @@ pub enum AttemptError {
     Deadline,
     /// The connection ended, or what came back is not HTTP.
     #[error("the exchange broke: {0}")]
-    Broken(hyper::Error),
+    Broken(Broken),
     /// The client did not send its body as it should: not the upstream's fault.
     #[error(transparent)]
     Client(UploadFault),
@@ -166,11 +166,7 @@ pub(super) async fn send(
             .then(|| spare(&request))
             .flatten();
         match link.exchange(endpoint, request, until, listener).await {
-            Ok((response, link)) => {
-                return Ok(
-                    response.map(|incoming| ResponseBody::new(incoming, endpoint, link, upload))
-                );
-            }
+            Ok(response) => return Ok(response),
             Err(Failed::Unsent(unsent)) if !is_new => request = unsent,
             Err(Failed::Refused(Some(again))) if !was_refused => {
                 was_refused = true;

@@ -6,21 +6,17 @@
 use std::cell::{Cell, RefCell};
 use std::io;
 use std::rc::Rc;
-use std::sync::Arc;
 
-use hyper::client::conn::http1;
-use hyper_util::rt::TokioIo;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
 use super::attempt::AttemptError;
 use super::endpoint::Endpoint;
-use super::hints::{Ears, Overheard};
 use super::line::Line;
 use super::link::Link;
 use super::multiplexed::{self, Trunk};
+use super::socket::Socket;
 use super::tls::{Offer, is_certificate_error};
 
 /// Whose turn it is to open a connection that others will share.
@@ -93,11 +89,11 @@ async fn open(endpoint: &Endpoint, offer: Offer) -> Result<Opened, AttemptError>
 async fn begin(endpoint: &Endpoint, offer: Offer) -> Result<Opened, AttemptError> {
     let stream = dial(endpoint).await.map_err(AttemptError::Connect)?;
     let Some(tls) = endpoint.tls() else {
-        return speak(endpoint, stream, offer == Offer::Http2).await;
+        return speak(endpoint, Socket::Plain(stream), offer == Offer::Http2).await;
     };
     let host = endpoint.authority().host();
     match tls.connect(host, offer, stream).await {
-        Ok((stream, is_h2)) => speak(endpoint, stream, is_h2).await,
+        Ok((stream, is_h2)) => speak(endpoint, Socket::Tls(Box::new(stream)), is_h2).await,
         Err(error) => {
             tracing::warn!(event = "upstream_tls_failed", endpoint = %endpoint.authority(), %error);
             Err(if is_certificate_error(&error) {
@@ -109,24 +105,14 @@ async fn begin(endpoint: &Endpoint, offer: Offer) -> Result<Opened, AttemptError
     }
 }
 
-async fn speak<T>(endpoint: &Endpoint, stream: T, is_h2: bool) -> Result<Opened, AttemptError>
-where
-    T: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-{
+async fn speak(endpoint: &Endpoint, socket: Socket, is_h2: bool) -> Result<Opened, AttemptError> {
     let born = endpoint.pool().birth();
     if is_h2 {
-        let trunk = multiplexed::handshake(stream, born).await;
-        return trunk.map(Opened::Http2).map_err(AttemptError::Broken);
+        let trunk = multiplexed::handshake(socket, born).await;
+        let trunk = trunk.map_err(|error| AttemptError::Broken(error.into()));
+        return trunk.map(Opened::Http2);
     }
-    let ears = Arc::<Ears>::default();
-    let stream = Overheard::new(stream, Arc::clone(&ears));
-    let (sender, connection) = http1::Builder::new()
-        .writev(false)
-        .handshake(TokioIo::new(stream))
-        .await
-        .map_err(AttemptError::Broken)?;
-    let line = Line::new(sender, connection.with_upgrades(), ears, born);
-    Ok(Opened::Http1(Box::new(line)))
+    Ok(Opened::Http1(Box::new(Line::new(socket, born))))
 }
 
 async fn dial(endpoint: &Endpoint) -> io::Result<TcpStream> {

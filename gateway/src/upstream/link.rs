@@ -2,16 +2,16 @@
 //!
 //! Guarantees: a request that was not sent comes back whole. Must not: keep a connection.
 
-use std::error::Error as _;
 use std::io;
+use std::rc::Rc;
 
-use http::{Request, Response};
-use hyper::body::Incoming;
+use http::{Request, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 
+use super::body::ResponseBody;
 use super::endpoint::Endpoint;
 use super::hints::Listener;
-use super::line::Line;
+use super::line::{Line, LineError};
 use super::multiplexed::{self, Stream};
 use super::upload::RequestBody;
 
@@ -23,6 +23,17 @@ pub(super) enum Link {
     Http2(Stream),
 }
 
+/// How an exchange broke.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// On an HTTP/1.1 connection.
+    #[error(transparent)]
+    Line(#[from] LineError),
+    /// On a stream of HTTP/2.
+    #[error(transparent)]
+    Stream(#[from] hyper::Error),
+}
+
 /// Why there was no answer on a link.
 pub(super) enum Failed {
     /// The connection was dead before a byte was written: the request is whole.
@@ -30,25 +41,26 @@ pub(super) enum Failed {
     /// The other side says that it did not look at the request, which is here again if it has no body.
     Refused(Option<Box<Request<RequestBody>>>),
     /// Something else, and the request may have been seen.
-    Broken(hyper::Error),
+    Broken(Broken),
     /// Nothing came in time.
     Late,
 }
 
 impl Failed {
-    /// Whether the connection ended before there was an answer.
+    pub(super) fn line(error: LineError) -> Self {
+        Self::Broken(Broken::Line(error))
+    }
+
+    /// Whether the connection ended before there was a byte of an answer.
     pub(super) fn is_end(&self) -> bool {
-        let Self::Broken(error) = self else {
-            return false;
-        };
-        let cause = error.source().and_then(|cause| cause.downcast_ref());
-        let is_reset = cause.is_some_and(|cause: &io::Error| {
-            matches!(
-                cause.kind(),
+        match self {
+            Self::Broken(Broken::Line(LineError::Ended)) => true,
+            Self::Broken(Broken::Line(LineError::Io(error))) => matches!(
+                error.kind(),
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe
-            )
-        });
-        error.is_incomplete_message() || is_reset
+            ),
+            _ => false,
+        }
     }
 }
 
@@ -64,22 +76,26 @@ impl Link {
     /// Sends `request` and waits for the response head, at most until `until`.
     pub(super) async fn exchange(
         self,
-        endpoint: &Endpoint,
+        endpoint: &Rc<Endpoint>,
         request: Box<Request<RequestBody>>,
         until: Instant,
         listener: Option<&Listener>,
-    ) -> Result<(Response<Incoming>, Self), Failed> {
+    ) -> Result<Response<ResponseBody>, Failed> {
         match self {
             Self::Http1(mut line) => {
                 let response = line.exchange(request, until, listener).await?;
-                Ok((response, Self::Http1(line)))
+                let body = match response.status() {
+                    StatusCode::SWITCHING_PROTOCOLS => ResponseBody::switched(line, endpoint),
+                    _ => ResponseBody::line(line, endpoint),
+                };
+                Ok(response.map(|()| body))
             }
             // In a box, so that the state of HTTP/1.1's exchange does not grow by it.
             Self::Http2(stream) => {
                 let exchange = Box::pin(multiplexed::exchange(stream, endpoint, request));
-                timeout_at(until, exchange)
-                    .await
-                    .unwrap_or(Err(Failed::Late))
+                let answered = timeout_at(until, exchange).await;
+                let (response, stream) = answered.unwrap_or(Err(Failed::Late))?;
+                Ok(response.map(|incoming| ResponseBody::stream(incoming, stream, endpoint)))
             }
         }
     }

@@ -5,6 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::error::Error as _;
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::pin;
 use std::rc::Rc;
@@ -22,7 +23,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Instant;
 
 use super::endpoint::Endpoint;
-use super::link::{Failed, Link};
+use super::link::Failed;
 use super::upload::RequestBody;
 
 /// What a peer may send on one stream beyond what was read of it.
@@ -82,6 +83,12 @@ impl Allowance {
 
 /// A stream of a connection, counted until it is dropped.
 pub(super) struct Stream(Rc<Trunk>);
+
+impl fmt::Debug for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream").finish_non_exhaustive()
+    }
+}
 
 /// Spawns the tasks of a connection on its own thread.
 #[derive(Clone, Copy)]
@@ -189,14 +196,14 @@ pub(super) async fn exchange(
     stream: Stream,
     endpoint: &Endpoint,
     mut request: Box<Request<RequestBody>>,
-) -> Result<(Response<Incoming>, Link), Failed> {
+) -> Result<(Response<Incoming>, Stream), Failed> {
     address(&mut request, endpoint);
     let copy = request.body().is_replayable().then(|| copy(&request));
     let mut sender = stream.0.sender.clone();
     let mut error = match sender.try_send_request(*request).await {
         Ok(response) => {
             stream.0.allowance.hear();
-            return Ok((response, Link::Http2(stream)));
+            return Ok((response, stream));
         }
         Err(error) => error,
     };
@@ -207,7 +214,7 @@ pub(super) async fn exchange(
     if is_refusal(&error) {
         return Err(Failed::Refused(copy.map(|copy| Box::new(restored(copy)))));
     }
-    Err(Failed::Broken(error))
+    Err(Failed::Broken(error.into()))
 }
 
 /// RFC 9113, section 8.7: a stream reset with REFUSED_STREAM, or above the last one that a GOAWAY speaks of, was not processed.

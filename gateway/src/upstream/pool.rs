@@ -12,7 +12,6 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::line::Line;
-use super::link::Link;
 use super::multiplexed::{Stream, Trunk};
 use super::settings::Settings;
 
@@ -73,13 +72,9 @@ impl Pool {
 
     /// The connection used last: the warmest, and the rest may grow old enough to be closed.
     pub(super) fn line(&self) -> Option<Box<Line>> {
-        loop {
-            let Idle { mut line, since } = self.idle.borrow_mut().pop_back()?;
-            if !line.is_closed() {
-                line.has_rested = self.swept.get() - since >= REST;
-                return Some(line);
-            }
-        }
+        let Idle { mut line, since } = self.idle.borrow_mut().pop_back()?;
+        line.has_rested = self.swept.get() - since >= REST;
+        Some(line)
     }
 
     /// A stream on the first HTTP/2 connection with room, so that the last ones may grow idle; on the least busy one when there
@@ -96,11 +91,8 @@ impl Pool {
         trunk.map(Trunk::stream)
     }
 
-    /// Keeps a connection whose exchange is complete, or closes it when there are enough or it has served its time.
-    pub(super) fn put(&self, link: Link) {
-        let Link::Http1(line) = link else {
-            return;
-        };
+    /// Keeps a connection whose exchange is over, or closes it when there are enough, it has served its time or takes no more.
+    pub(super) fn put(&self, line: Box<Line>) {
         let Bounds {
             idle: most,
             lifetime,
@@ -110,8 +102,7 @@ impl Pool {
         let since = self.swept.get();
         let spent = line.served >= requests || since - line.born >= lifetime;
         let mut idle = self.idle.borrow_mut();
-        if idle.len() < most && !spent && !line.is_closed() {
-            line.rest();
+        if idle.len() < most && !spent && line.is_free() {
             idle.push_back(Idle { line, since });
         }
     }
@@ -132,7 +123,7 @@ impl Pool {
         self.swept.set(now);
         self.idle.borrow_mut().retain_mut(|Idle { line, since }| {
             line.look();
-            !line.is_closed() && now - *since < keepalive && now - line.born < lifetime
+            line.is_free() && now - *since < keepalive && now - line.born < lifetime
         });
         self.trunks.borrow_mut().retain(|trunk| {
             !trunk.is_closed() && trunk.idle(now) < keepalive && now - trunk.born() < lifetime

@@ -3,8 +3,8 @@
 //! Guarantees: agrees with RFC 9112, section 6.3, and knows no third way. Must not: do I/O or keep bytes.
 
 use super::Shared;
-use super::chunked::{self, Chunks};
 use super::head::{self, Body, Head, Limits};
+use crate::policy::chunked::{Chunks, Step};
 use crate::proxy::Fault;
 
 #[derive(Debug)]
@@ -67,12 +67,12 @@ impl Framing {
                     }
                 }
                 State::Chunked(chunks) => match chunks.follow(rest) {
-                    chunked::Step::More => return (bytes.len(), Outcome::Passed),
-                    chunked::Step::End(here) => {
+                    Step::More => return (bytes.len(), Outcome::Passed),
+                    Step::End(here) => {
                         passed += here;
                         self.state = State::Head;
                     }
-                    chunked::Step::Broken(here) => return (passed + here, Outcome::Broken),
+                    Step::Broken(here) => return (passed + here, Outcome::Broken),
                 },
                 State::Head => match head::read(rest, self.searched, &self.limits) {
                     Ok(Some(Head { length, body })) => {

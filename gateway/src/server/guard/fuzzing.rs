@@ -15,10 +15,10 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 
-use super::chunked::{Chunks, Step};
 use super::framing::{Framing, Outcome};
 use super::head::{self, Body, Limits};
 use super::shared::Shared;
+use crate::policy::chunked::{Chunks, Step};
 
 const LIMITS: Limits = Limits {
     head: 2_048,

@@ -6,7 +6,6 @@
 //! answers to the requests before it. Whole heads are looked at where they lie; only a head that arrives in pieces is copied.
 //! Must not: answer, or change a byte of what it lets through.
 
-mod chunked;
 mod deadline;
 mod framing;
 mod head;

@@ -1,7 +1,7 @@
-//! The chunked coding (RFC 9112, section 7.1), followed to its end without decoding it.
+//! The chunked coding (RFC 9112, section 7.1): which bytes are its own, which are data, and where it ends.
 //!
 //! Guarantees: as strict as the grammar: sizes are hexadecimal and fit in 60 bits, every line ends in CRLF, trailers have names,
-//! extensions and trailers have a bound. Must not: look at data.
+//! extensions and trailers have a bound. Must not: look at data, or copy it.
 
 /// The longest chunk-size line with its extensions, and all trailers together.
 const MAX_LINE: u32 = 1024;
@@ -11,7 +11,7 @@ const MAX_DIGITS: u8 = 15;
 
 /// How far a body got.
 #[derive(Debug, Default)]
-pub(super) struct Chunks {
+pub struct Chunks {
     state: State,
     size: u64,
     digits: u8,
@@ -39,7 +39,7 @@ enum State {
 
 /// What was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub enum Step {
     /// The body goes on after all of these bytes.
     More,
     /// It ends after so many.
@@ -48,30 +48,72 @@ pub(super) enum Step {
     Broken(usize),
 }
 
+/// What some bytes begin with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// So many bytes of data.
+    Data(usize),
+    /// So many of the coding's own.
+    Coding(usize),
+    /// So many of the coding's own, the last ones.
+    End(usize),
+    /// So many, before one that cannot be.
+    Broken(usize),
+}
+
 impl Chunks {
-    /// Follows `bytes`.
-    pub(super) fn follow(&mut self, bytes: &[u8]) -> Step {
+    /// Follows `bytes` as far as they go.
+    pub fn follow(&mut self, bytes: &[u8]) -> Step {
         let mut at = 0;
-        while let Some(&byte) = bytes.get(at) {
-            if self.state == State::Data {
-                let here = usize::try_from(self.size)
-                    .unwrap_or(usize::MAX)
-                    .min(bytes.len() - at);
-                self.size -= here as u64;
-                at += here;
-                if self.size == 0 {
-                    self.state = State::DataCr;
-                }
-                continue;
+        while let Some(rest) = bytes.get(at..).filter(|rest| !rest.is_empty()) {
+            match self.part(rest) {
+                Part::Data(count) | Part::Coding(count) => at += count,
+                Part::End(count) => return Step::End(at + count),
+                Part::Broken(count) => return Step::Broken(at + count),
             }
-            match self.next(byte) {
-                None => return Step::Broken(at),
-                Some(State::End) => return Step::End(at + 1),
-                Some(state) => self.state = state,
-            }
-            at += 1;
         }
         Step::More
+    }
+
+    /// Follows `bytes`, which are not empty, for as long as they are of one kind. What is told of trailers is told apart from what
+    /// comes before them.
+    pub fn part(&mut self, bytes: &[u8]) -> Part {
+        if self.state == State::Data {
+            let here = usize::try_from(self.size)
+                .unwrap_or(usize::MAX)
+                .min(bytes.len());
+            self.size -= here as u64;
+            if self.size == 0 {
+                self.state = State::DataCr;
+            }
+            return Part::Data(here);
+        }
+        for (at, &byte) in bytes.iter().enumerate() {
+            let before = self.state;
+            match self.next(byte) {
+                None => return Part::Broken(at),
+                Some(State::End) => return Part::End(at + 1),
+                Some(state) => self.state = state,
+            }
+            if before == State::SizeLf {
+                return Part::Coding(at + 1);
+            }
+        }
+        Part::Coding(bytes.len())
+    }
+
+    /// Whether what comes next are trailers, or the empty line after them.
+    #[must_use]
+    pub const fn is_past_data(&self) -> bool {
+        matches!(
+            self.state,
+            State::TrailerStart
+                | State::TrailerName
+                | State::Trailer
+                | State::TrailerLf
+                | State::LastLf
+                | State::End
+        )
     }
 
     fn next(&mut self, byte: u8) -> Option<State> {
