@@ -8,12 +8,13 @@ pub use crate::config::fuzzing::config;
 pub use crate::proxy::fuzzing::{answers, cacheability, forwarded, path};
 pub use crate::server::fuzzing::{guard, proxy_protocol};
 pub use crate::telemetry::fuzzing::{log_line, traceparent};
+pub use crate::upstream::fuzzing::upstream_answer;
 
 /// A function that holds something to its promises, given any bytes.
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its corpus.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("answers", answers),
     ("cacheability", cacheability),
     ("config", config),
@@ -23,6 +24,7 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("path", path),
     ("proxy_protocol", proxy_protocol),
     ("traceparent", traceparent),
+    ("upstream_answer", upstream_answer),
 ];
 
 #[cfg(test)]
@@ -120,6 +122,7 @@ mod tests {
         path: MUTATIONS,
         proxy_protocol: MUTATIONS,
         traceparent: MUTATIONS,
+        upstream_answer: MUTATIONS,
     }
 
     #[test]

@@ -6,6 +6,8 @@
 
 pub mod settings;
 pub mod fetch;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod body;
 mod idle;
 mod timer;

@@ -10,6 +10,9 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio_rustls::client::TlsStream;
 
+#[cfg(any(test, feature = "fuzzing"))]
+use super::line::fuzzing::Said;
+
 /// A connected socket.
 #[derive(Debug)]
 pub(super) enum Socket {
@@ -17,6 +20,9 @@ pub(super) enum Socket {
     Plain(TcpStream),
     /// By TLS; boxed, for its state is large.
     Tls(Box<TlsStream<TcpStream>>),
+    /// Not at all: what would be read is here.
+    #[cfg(any(test, feature = "fuzzing"))]
+    Said(Said),
 }
 
 impl AsyncRead for Socket {
@@ -29,6 +35,8 @@ impl AsyncRead for Socket {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Tls(stream) => Pin::new(stream).poll_read(cx, buffer),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Self::Said(said) => Pin::new(said).poll_read(cx, buffer),
         }
     }
 }
@@ -43,6 +51,8 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Self::Said(said) => Pin::new(said).poll_write(cx, bytes),
         }
     }
 
@@ -52,6 +62,8 @@ impl AsyncWrite for Socket {
             // A socket keeps nothing back.
             Self::Plain(_) => Poll::Ready(Ok(())),
             Self::Tls(stream) => Pin::new(stream).poll_flush(cx),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Self::Said(said) => Pin::new(said).poll_flush(cx),
         }
     }
 
@@ -59,6 +71,8 @@ impl AsyncWrite for Socket {
         match self.get_mut() {
             Self::Plain(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Tls(stream) => Pin::new(stream).poll_shutdown(cx),
+            #[cfg(any(test, feature = "fuzzing"))]
+            Self::Said(said) => Pin::new(said).poll_shutdown(cx),
         }
     }
 }

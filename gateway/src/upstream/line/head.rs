@@ -67,9 +67,13 @@ impl Lines {
             return Err(LineError::Malformed(httparse::Error::Status));
         };
         let begin = bytes.as_ptr().addr();
-        let place = |part: &[u8]| {
-            let from = part.as_ptr().addr() - begin;
-            (from, from + part.len())
+        // What is empty need not lie there.
+        let place = |part: &[u8]| match part.len() {
+            0 => (0, 0),
+            length => {
+                let from = part.as_ptr().addr() - begin;
+                (from, from + length)
+            }
         };
         self.length = length;
         self.status = status;
@@ -209,6 +213,13 @@ mod tests {
         let values: Vec<_> = head.headers.get_all("a-b").iter().collect();
         assert_eq!(values, ["c", "d"]);
         assert!(read("HTTP/1.1 200 OK\r\n\r\n").unwrap().reason.is_none());
+    }
+
+    #[test]
+    fn a_reason_that_is_no_text_is_none() {
+        let head = read("HTTP/1.1 299 \u{e9}\r\nx: \r\n\r\n").unwrap();
+        assert_eq!(head.reason.unwrap(), "");
+        assert_eq!(head.headers["x"], "");
     }
 
     #[test]

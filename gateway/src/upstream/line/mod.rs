@@ -9,18 +9,22 @@ mod incoming;
 mod outgoing;
 mod reader;
 mod switched;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(super) mod fuzzing;
+#[cfg(test)]
+mod tests;
 
 use std::future::poll_fn;
 use std::io;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 use tokio::time::Instant;
 
-use head::{Head, Lines};
+use head::{End, Head, Lines};
 use incoming::Incoming;
 use outgoing::Outgoing;
 use reader::Reader;
@@ -108,7 +112,8 @@ impl Line {
 
     /// Looks whether it has ended, which is idle, and lets go of its buffers.
     pub(super) fn look(&mut self) {
-        self.keeps &= reader::is_silent(&mut self.socket, &mut Context::from_waker(nobody()));
+        let nobody = &mut Context::from_waker(Waker::noop());
+        self.keeps &= reader::is_silent(&mut self.socket, nobody);
         self.reader.shrink();
         self.outgoing.shrink();
     }
@@ -133,9 +138,15 @@ impl Line {
             Poll::Pending => self.timer.poll(cx, until).map(|()| None),
         });
         let head = answer.await.ok_or(Failed::Late)?.map_err(Failed::line)?;
-        let end = head.end(&method).map_err(Failed::line)?;
+        self.begin(head, &method).map_err(Failed::line)
+    }
+
+    /// Begins the answer to a request of `method`.
+    fn begin(&mut self, head: Head, method: &Method) -> Result<Response<()>, LineError> {
+        let end = head.end(method)?;
         self.incoming = Incoming::new(end);
-        self.keeps = head.keeps && head.status != StatusCode::SWITCHING_PROTOCOLS;
+        let is_switch = head.status == StatusCode::SWITCHING_PROTOCOLS;
+        self.keeps = head.keeps && end != End::Close && !is_switch;
         Ok(response(head))
     }
 
@@ -224,10 +235,6 @@ impl Line {
         let length = self.reader.bytes().len();
         Switched::new(self.reader.take(length), self.socket)
     }
-}
-
-fn nobody() -> &'static std::task::Waker {
-    std::task::Waker::noop()
 }
 
 fn response(head: Head) -> Response<()> {
