@@ -41,6 +41,7 @@ UNLIMITED = {
     "HAPROXY_LIMIT": "",
     "HAPROXY_TABLE": "",
     "GATEWAY_TRUSTED": "",
+    "GATEWAY_SERVER": "",
     "GATEWAY_STORE": "",
     "GATEWAY_LIMIT": 'capacity = 100\nrefill = "10/1m"',
     "GATEWAY_LIMITS": "",
