@@ -43,6 +43,7 @@ fleet: ## scale replicas 3 to 10 to 3 under load, replace and kill some; fails i
 
 check: ## format, lints, layering, docs, licences and advisories
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --check --manifest-path bench/peers/pingora/Cargo.toml
 	$(CARGO) clippy --workspace --all-targets --locked -- -D warnings
 	$(CARGO) test --locked -p gateway --test layering
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --workspace --no-deps --document-private-items --locked
@@ -73,7 +74,7 @@ validate-monitoring: ## scrape configuration, alerts with their unit tests, dash
 test-dashboards: ## the last part of `make test`: ask every dashboard and alert query of a Prometheus that watches a running fleet
 	scripts/test-dashboards.sh
 
-bench: ## measure the gateway beside nginx, HAProxy, Envoy, Traefik and Caddy, here and now (FLAGS="--scenarios plain")
+bench: ## measure the gateway beside nginx, HAProxy, Pingora, Envoy, Traefik and Caddy, here and now (FLAGS="--scenarios plain")
 	bench/install.sh
 	$(CARGO) build --release --locked -p gateway -p fleet
 	bench/run $(FLAGS)

@@ -4,10 +4,12 @@ Guarantees: everything listens on loopback, on ports that were free; what was st
 server is alone on the first processor, everything else shares the second. Must not: measure.
 """
 
+import contextlib
 import hashlib
 import http.client
 import os
 import pathlib
+import random
 import re
 import shutil
 import socket
@@ -21,20 +23,29 @@ from .scenarios import UNLIMITED, Scenario
 
 BENCH = pathlib.Path(__file__).resolve().parent.parent
 CONFIGS = BENCH / "configs"
+# What no package holds is built here.
+PINGORA = BENCH / "peers/pingora"
 SERVER_CORE = 0
 OTHERS_CORE = 1
 PATIENCE = 10.0
 
 
+# Below those that outgoing connections are given: of thousands under load one could take a port before its server listens there.
+PORTS = iter(random.sample(range(10_000, 32_768), 32_768 - 10_000))
+
+
 def free_port() -> int:
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        return one.getsockname()[1]
+    """Never the same twice."""
+    for port in PORTS:
+        with socket.socket() as one, contextlib.suppress(OSError):
+            one.bind(("127.0.0.1", port))
+            return port
+    raise OSError("every port is taken")
 
 
 def program(name: str) -> str:
-    """A peer's program: from the wheels, else from the system."""
-    path = f"{BENCH}/.venv/bin:{os.environ['PATH']}:/usr/sbin"
+    """A peer's program: from the wheels, else our own build, else from the system."""
+    path = f"{BENCH}/.venv/bin:{PINGORA}/target/release:{os.environ['PATH']}:/usr/sbin"
     found = shutil.which(name, path=path)
     if found is None:
         raise FileNotFoundError(f"{name} is not installed; run bench/install.sh")
@@ -112,11 +123,7 @@ def answers(port: int, path: str | None, is_secure: bool) -> bool:
         if path is None:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
             return True
-        connection = (
-            http.client.HTTPSConnection("127.0.0.1", port, timeout=1, context=ssl._create_unverified_context())
-            if is_secure
-            else http.client.HTTPConnection("127.0.0.1", port, timeout=1)
-        )
+        connection = client(port, is_secure)
         connection.request("GET", path)
         status = connection.getresponse().status
         connection.close()
@@ -124,6 +131,13 @@ def answers(port: int, path: str | None, is_secure: bool) -> bool:
         return status in (200, 400, 401, 429)
     except (OSError, http.client.HTTPException):
         return False
+
+
+def client(port: int, is_secure: bool) -> http.client.HTTPConnection:
+    """One that believes every certificate: they are made for the run."""
+    if is_secure:
+        return http.client.HTTPSConnection("127.0.0.1", port, timeout=1, context=ssl._create_unverified_context())
+    return http.client.HTTPConnection("127.0.0.1", port, timeout=1)
 
 
 def upstream(setting: Setting, scenario: Scenario) -> Server:
@@ -172,6 +186,8 @@ def launch(peer: str, scenario: Scenario, setting: Setting, gateways: dict[str, 
     names = UNLIMITED | scenario.settings | {"PORT": str(port), "ADMIN": str(free_port())}
     if peer in gateways:
         return gateway(peer, gateways[peer], setting, names)
+    if peer == "pingora":
+        return pingora(scenario, setting, port)
     if peer.startswith("traefik"):
         names["TRAEFIK_FAST"] = "experimental: { fastProxy: {} }" if peer == "traefik-fast" else ""
         names["DIR"] = str(setting.directory / peer)
@@ -201,6 +217,12 @@ def gateway(peer: str, path: str, setting: Setting, names: dict[str, str]) -> Se
         return Server(peer, command, SERVER_CORE, int(names["PORT"]), output=log, env=quiet)
 
 
+def pingora(scenario: Scenario, setting: Setting, port: int) -> Server:
+    """A library has no configuration: its program is told ports, and files where TLS is spoken."""
+    files = [str(setting.directory / name) for name in ("tls.crt", "tls.key")] if scenario.is_secure else []
+    return Server("pingora", [program("pingora-peer"), str(port), setting.names["UPSTREAM"], *files], SERVER_CORE, port)
+
+
 def versions(gateways: dict[str, str]) -> dict[str, str]:
     """What each program calls itself."""
     asked = {"nginx": ["-v"], "haproxy": ["-v"], "envoy": ["--version"], "traefik": ["version"], "caddy": ["version"]}
@@ -213,4 +235,5 @@ def versions(gateways: dict[str, str]) -> dict[str, str]:
             continue
         number = re.search(r"v?(\d+\.\d+\.\d+)", ran.stdout + ran.stderr)
         found[name] = number[1] if number else "?"
+    found["pingora"] = re.search(r'name = "pingora-proxy"\nversion = "([^"]+)"', (PINGORA / "Cargo.lock").read_text())[1]
     return found | {name: "of this tree" for name in gateways if name == "gateway"}

@@ -30,7 +30,7 @@ class Scenario:
     # Whether answers other than 2xx are what the scenario is about.
     refused: bool = False
     redis: bool = False
-    peers: tuple[str, ...] = ("gateway", "gateway-quiet", "nginx", "haproxy", "envoy", "traefik-fast", "traefik", "caddy")
+    peers: tuple[str, ...] = ("gateway", "gateway-quiet", "nginx", "haproxy", "pingora", "envoy", "traefik-fast", "traefik", "caddy")
     settings: dict[str, str] = field(default_factory=dict)
 
 
@@ -41,6 +41,7 @@ UNLIMITED = {
     "HAPROXY_LIMIT": "",
     "HAPROXY_TABLE": "",
     "GATEWAY_TRUSTED": "",
+    "GATEWAY_SERVER": "",
     "GATEWAY_STORE": "",
     "GATEWAY_LIMIT": 'capacity = 100\nrefill = "10/1m"',
     "GATEWAY_LIMITS": "",
@@ -80,6 +81,8 @@ SECURE = {
 LIMITERS = ("gateway", "gateway-quiet", "nginx", "nginx-lua", "haproxy", "traefik-fast")
 
 MAIN = ("gateway", "gateway-quiet", "nginx", "haproxy")
+
+OVER_TLS = (*MAIN, "pingora")
 
 # A bucket that the load never empties.
 GENEROUS = SHARED | {
@@ -164,14 +167,14 @@ ALL = (
         settings=GENEROUS | BY_HEADER,
     ),
     Scenario("denied", "one client, nearly every request refused with 429", refused=True, redis=True, peers=LIMITERS, settings=STINGY),
-    Scenario("tls", "128 bytes over TLS 1.3, connections stay open", is_secure=True, peers=MAIN, settings=SECURE),
+    Scenario("tls", "128 bytes over TLS 1.3, connections stay open", is_secure=True, peers=OVER_TLS, settings=SECURE),
     Scenario(
         "h2",
         "the same over HTTP/2: 8 connections with 16 streams each",
         load="h2load",
         streams=16,
         is_secure=True,
-        peers=MAIN,
+        peers=OVER_TLS,
         settings=SECURE | {"NGINX_TLS": " ssl http2"},
     ),
     Scenario(

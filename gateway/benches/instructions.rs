@@ -23,13 +23,14 @@ use gateway::breaker::{Breaker, Outcome};
 use gateway::limiter::settings::{KeySettings, LegacyHeaders, OnStoreFailure, PolicySettings};
 use gateway::limiter::{By, Limiter, Shared};
 use gateway::policy::circuit::{CircuitSpec, Quorum};
-use gateway::policy::ids::ClientId;
+use gateway::policy::ids::{ClientId, Room};
 use gateway::policy::token_bucket::BucketSpec;
 use gateway::policy::units::Micros;
 use gateway::store::Store;
+use gateway::telemetry::access::{AccessLog, Entry};
 use gateway::telemetry::metrics::Metrics;
 use gateway::telemetry::settings::{AccessSettings, LogFormat};
-use gateway::telemetry::{self, enter_shard};
+use gateway::telemetry::{self, Counter, Gauge, Histogram, enter_shard};
 use support::gateway::Gateway;
 use support::wire::{Wire, upstream};
 use tokio::runtime::{Builder, LocalOptions};
@@ -54,6 +55,11 @@ fn main() {
             "denial",
             "circuit",
             "metrics",
+            "record",
+            #[cfg(feature = "fuzzing")]
+            "route",
+            #[cfg(feature = "fuzzing")]
+            "identify",
         ]
         .map(|case| run(case, 1))
         .into_iter()
@@ -67,6 +73,11 @@ fn run(case: &str, count: usize) {
         "refused" => path("1", b"429", &logged(), count),
         "unlogged" => path("1000000", b"200", &Given::default(), count),
         "metrics" => metrics(count),
+        "record" => record(count),
+        #[cfg(feature = "fuzzing")]
+        "route" => steps::route(count),
+        #[cfg(feature = "fuzzing")]
+        "identify" => steps::identify(count),
         "lease" => limit(1_000_000, By::Lease, count),
         "denial" => limit(1, By::DenialMemory, count),
         "circuit" => circuit(count),
@@ -84,6 +95,8 @@ fn logged() -> Given {
     };
     let dropped = Metrics::new().process.log_lines_dropped.clone();
     let logs = telemetry::logs::init(&settings, dropped).unwrap();
+    // Were it dropped, every line would be one that nobody takes any more, and counted as such: twice as dear.
+    std::mem::forget(logs.flush);
     Given {
         access: Some((logs.writer, logs.format)),
         ..Given::default()
@@ -177,22 +190,111 @@ fn circuit(count: usize) {
 }
 
 /// Every series that a forwarded request touches, held as the request path holds them.
+struct Series {
+    requests: Arc<Counter>,
+    duration: Arc<Histogram>,
+    in_flight: Arc<Gauge>,
+    upstream_requests: Arc<Counter>,
+    upstream_duration: Arc<Histogram>,
+}
+
+impl Series {
+    fn of(metrics: &Metrics) -> Self {
+        enter_shard(0);
+        Self {
+            requests: metrics.http.requests.with(&["r", "GET", "200"]),
+            duration: metrics.http.duration.with(&["r"]),
+            in_flight: metrics.http.in_flight.with(&["r"]),
+            upstream_requests: metrics.upstreams.requests.with(&["u", "success"]),
+            upstream_duration: metrics.upstreams.duration.with(&["u"]),
+        }
+    }
+
+    /// One request. How long it took.
+    fn touch(&self) -> Duration {
+        let began = black_box(Instant::now());
+        self.in_flight.add(1);
+        self.upstream_duration.observe(began.elapsed());
+        self.upstream_requests.inc();
+        self.requests.inc();
+        let elapsed = began.elapsed();
+        self.duration.observe(elapsed);
+        self.in_flight.add(-1);
+        elapsed
+    }
+}
+
 fn metrics(count: usize) {
     let metrics = Metrics::new();
-    enter_shard(0);
-    let requests = metrics.http.requests.with(&["r", "GET", "200"]);
-    let duration = metrics.http.duration.with(&["r"]);
-    let in_flight = metrics.http.in_flight.with(&["r"]);
-    let upstream_requests = metrics.upstreams.requests.with(&["u", "success"]);
-    let upstream_duration = metrics.upstreams.duration.with(&["u"]);
+    let series = Series::of(&metrics);
     for _ in 0..count {
-        let began = black_box(Instant::now());
-        in_flight.add(1);
-        upstream_duration.observe(began.elapsed());
-        upstream_requests.inc();
-        requests.inc();
-        duration.observe(began.elapsed());
-        in_flight.add(-1);
+        series.touch();
     }
     black_box(metrics.http.requests.children());
+}
+
+/// What is kept of a forwarded request: its series, and its access line.
+fn record(count: usize) {
+    let metrics = Metrics::new();
+    let series = Series::of(&metrics);
+    let (writer, format) = logged().access.unwrap();
+    let log = AccessLog::new(writer, format, AccessSettings::default());
+    let client = ClientId::V4([192, 0, 2, 1].into());
+    for _ in 0..count {
+        let elapsed = series.touch();
+        log.record(black_box(&Entry {
+            request_id: b"0af7651916cd43dd8448eb211c80319c",
+            client: client.text(&mut Room::default()),
+            protocol: "HTTP/1.1",
+            method: "GET",
+            route: "r",
+            trace_id: b"0af7651916cd43dd8448eb211c80319c",
+            span_id: b"b7ad6b7169203331",
+            path: "/proxy/thing",
+            query: None,
+            headers: &[],
+            status: 200,
+            duration: elapsed,
+            bytes: 5,
+            upstream: Some("u"),
+            upstream_duration: Some(elapsed),
+            attempts: 1,
+            decision: "forwarded",
+        }));
+    }
+}
+
+/// Steps that have no door of their own.
+#[cfg(feature = "fuzzing")]
+mod steps {
+    use std::hint::black_box;
+
+    use gateway::policy::ids::ClientId;
+    use gateway::proxy::measuring::{Clients, Routes};
+    use http::Request;
+
+    /// Routes of a gateway that has a service to each.
+    const ROUTES: usize = 100;
+
+    /// The route of a request, and the path it has there.
+    pub(super) fn route(count: usize) {
+        let routes = Routes::new(ROUTES).unwrap();
+        let request = Request::get("/api/v1/service-57/items/7?page=2").body(());
+        let (head, ()) = request.unwrap().into_parts();
+        for _ in 0..count {
+            assert!(routes.take(black_box(&head)));
+        }
+    }
+
+    /// The client of a request that came through two proxies, both of them trusted.
+    pub(super) fn identify(count: usize) {
+        let clients = Clients::new(vec!["10.0.0.0/8".parse().unwrap()]);
+        let request = Request::get("/").header("X-Forwarded-For", "203.0.113.9, 10.0.0.7");
+        let (head, ()) = request.body(()).unwrap().into_parts();
+        let expected = ClientId::V4([203, 0, 113, 9].into());
+        for _ in 0..count {
+            let client = clients.of(black_box([10, 0, 0, 1].into()), black_box(&head.headers));
+            assert_eq!(client, expected);
+        }
+    }
 }

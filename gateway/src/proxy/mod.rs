@@ -56,6 +56,9 @@ mod http2;
 #[cfg(any(test, feature = "fuzzing"))]
 #[doc(hidden)]
 pub mod fuzzing;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod measuring;
 
 pub use authorize::{KeySet, KeySetError, KeySource, Remote};
 pub use body::Body;
