@@ -143,10 +143,6 @@ pub(super) struct Plan<'a> {
 }
 
 /// What to do after an attempt.
-#[expect(
-    clippy::large_enum_variant,
-    reason = "it is made once an attempt and taken apart at once: a box would cost more than the move"
-)]
 pub(super) enum Next<'a> {
     /// This is the end of it.
     Done(Result<Received, AttemptError>),

@@ -80,7 +80,7 @@ fn trailers(bytes: &[u8]) -> Result<Option<HeaderMap>, LineError> {
         Err(error) => return Err(LineError::Malformed(error)),
     };
     let mut trailers = HeaderMap::with_capacity(fields.len());
-    for field in &*fields {
+    for field in fields {
         let name = HeaderName::from_bytes(field.name.as_bytes());
         let (Ok(name), Ok(value)) = (name, HeaderValue::from_bytes(field.value)) else {
             return Err(LineError::Framing);

@@ -163,7 +163,7 @@ impl Outgoing {
     fn put(&mut self, frame: Frame<Bytes>) -> Result<(), LineError> {
         let data = match frame.into_data() {
             Ok(data) => data,
-            Err(other) => return self.end(other.into_trailers().ok()),
+            Err(other) => return self.end(other.trailers_ref()),
         };
         let Some(Sending { body, coding }) = &mut self.body else {
             return Ok(());
@@ -199,13 +199,13 @@ impl Outgoing {
     }
 
     /// The body has come to its end.
-    fn end(&mut self, trailers: Option<HeaderMap>) -> Result<(), LineError> {
+    fn end(&mut self, trailers: Option<&HeaderMap>) -> Result<(), LineError> {
         match self.body.take().map(|sending| sending.coding) {
             None | Some(Coding::Length(0)) => Ok(()),
             Some(Coding::Length(_)) => Err(LineError::Length),
             Some(Coding::Chunked(allowed)) => {
                 self.ahead.extend_from_slice(b"0\r\n");
-                for (name, value) in trailers.iter().flatten() {
+                for (name, value) in trailers.into_iter().flatten() {
                     if allowed.contains(name) {
                         self.field(name, value.as_bytes());
                     }

@@ -137,7 +137,7 @@ async fn a_request_is_written_as_its_fields_say() {
     let head = "POST /a?b HTTP/1.1\r\nhost: a\r\n";
     let body = "\r\nhello, and hello";
     assert_eq!(declared, format!("{head}content-length: 16\r\n{body}"));
-    let told = written(&[host.clone()], pieces).await;
+    let told = written(std::slice::from_ref(&host), pieces).await;
     assert_eq!(told, format!("{head}content-length: 16\r\n{body}"));
     let chunked = written(&[host, (TRANSFER_ENCODING, "chunked")], pieces).await;
     let chunks = "\r\n5\r\nhello\r\nb\r\n, and hello\r\n0\r\n\r\n";
