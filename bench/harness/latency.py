@@ -21,14 +21,16 @@ PACE = BENCH.parent / "target/release/pace"
 TOLERATED = 0.01
 
 
-def table(names: list[str], gateways: dict[str, str], rate: int, rounds: int, seconds: int, connections: int, pace: str) -> str:
-    """Markdown: a row a peer; the median of the rounds for each percentile."""
-    scenario = BY_NAME["plain"]
+def table(what: str, names: list[str], gateways: dict[str, str], rate: int, rounds: int, seconds: int, connections: int, pace: str) -> str:
+    """Markdown: a row a peer in the scenario called `what`; the median of the rounds for each percentile."""
+    scenario = BY_NAME[what]
     seen: dict[str, list[dict]] = {}
     with contextlib.ExitStack() as stack:
         directory = pathlib.Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="bench-")))
         setting = peers.Setting(directory, {"UPSTREAM": str(peers.free_port()), "REDIS": str(peers.free_port())})
         stack.enter_context(peers.upstream(setting, scenario)).wait("/128")
+        if scenario.redis:
+            stack.enter_context(peers.redis(setting)).wait(None)
         servers = [stack.enter_context(peers.start(name, scenario, setting, gateways)) for name in names]
         for server in servers:
             server.wait(scenario.path)
@@ -45,7 +47,7 @@ def table(names: list[str], gateways: dict[str, str], rate: int, rounds: int, se
     for name in [*names, DIRECT]:
         middle = [statistics.median(one[key] for one in seen[name]) / 1e3 for key in ("p50", "p99", "p999", "longest")]
         lines.append(f"| {name} | " + " | ".join(f"{value:.2f}" for value in middle) + " |")
-    return "\n".join(lines)
+    return f"\n### {scenario.name}: {scenario.what}\n\n" + "\n".join(lines)
 
 
 def ask(pace: str, port: int, path: str, rate: int, connections: int, seconds: int) -> dict:
