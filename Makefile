@@ -18,7 +18,7 @@ test: ## install what the tests need and run them all
 	$(CARGO) test --workspace --locked
 	scripts/test-dashboards.sh --where-possible
 
-release: ## build target/release/gateway by what it was seen to do under load: twice the time, a fifth less of a request's
+release: ## build target/release/gateway by what it was seen to do under load: twice the time, an eighth less of a request's
 	bench/install.sh
 	scripts/release.sh
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds the gateway twice: once so that it counts what it does, and, after it has been loaded as bench/ loads it, once more by these
-# counts. What is often done together then lies together, which is worth a fifth of a request's time (docs/performance.md).
+# counts. What is often done together then lies together, which is worth an eighth of a request's time (docs/performance.md).
 #
 #   scripts/release.sh                       target/release/gateway, in about a quarter of an hour on two cores
 #   LLVM_PROFDATA=/path/to/llvm-profdata scripts/release.sh
