@@ -8,7 +8,11 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING};
+use http::header::{
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, COOKIE, FORWARDED, HOST, MAX_FORWARDS, PROXY_AUTHORIZATION, SET_COOKIE, TE,
+    TRAILER, TRANSFER_ENCODING, UPGRADE,
+};
 use http::{HeaderMap, HeaderName, Method, Request};
 use http_body::{Body as _, Frame};
 use tokio::io::AsyncWrite as _;
@@ -248,12 +252,56 @@ fn poll_write(socket: &mut Socket, bytes: &[u8], cx: &mut Context<'_>) -> Poll<i
     }
 }
 
-/// The fields that a request says may come after its body (RFC 9110, section 6.6.2).
+/// The fields that a request says may come after its body (RFC 9110, section 6.6.2), and may.
 fn announced(headers: &HeaderMap) -> Vec<HeaderName> {
     headers
         .get_all(TRAILER)
         .iter()
         .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
         .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
+        .filter(may_follow)
         .collect()
+}
+
+/// Whether a field may come after a body: not what frames, routes or authenticates a message or says how it is to be read (RFC 9110, section
+/// 6.5.1), nor what hops say of a client, which was checked in the head.
+fn may_follow(name: &HeaderName) -> bool {
+    let is_early = matches!(
+        *name,
+        AUTHORIZATION
+            | CACHE_CONTROL
+            | CONNECTION
+            | CONTENT_ENCODING
+            | CONTENT_LENGTH
+            | CONTENT_RANGE
+            | CONTENT_TYPE
+            | COOKIE
+            | FORWARDED
+            | HOST
+            | MAX_FORWARDS
+            | PROXY_AUTHORIZATION
+            | SET_COOKIE
+            | TE
+            | TRAILER
+            | TRANSFER_ENCODING
+            | UPGRADE
+    );
+    let name = name.as_str();
+    !is_early && name != "x-real-ip" && !name.starts_with("x-forwarded-")
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    #[test]
+    fn what_belongs_before_a_body_does_not_follow_it_though_announced() {
+        let mut headers = HeaderMap::new();
+        let said = "x-sum, Content-Length,host, Authorization, X-Forwarded-For, transfer-encoding, no token";
+        headers.append(TRAILER, HeaderValue::from_static(said));
+        headers.append(TRAILER, HeaderValue::from_static("grpc-status"));
+        assert_eq!(announced(&headers), ["x-sum", "grpc-status"]);
+    }
 }
